@@ -1,0 +1,133 @@
+"""Every error that runfolio raises, and the one warning it gives.
+
+::
+
+    RunfolioError                    the root: catch this one
+    ├── UsageError                   a call that can't be carried out as it was written
+    │   ├── ContextError             a value that has no form in JSON
+    │   ├── DataError                data that would not come back exactly as it is
+    │   ├── DuplicateKeyError        a result under a key that is taken
+    │   ├── ReadOnlyError            writing through a run that was loaded
+    │   └── RunEndedError            writing to a run that is completed or failed
+    ├── NotFoundError                no such run, snapshot, result, module or column
+    ├── WriteError                   the operating system refused to write
+    └── FormatError                  no run folder, or one of a newer format
+        └── DamageError              bytes that are not what was written
+
+    DamageWarning                    given once when a damaged run is loaded
+
+Each error says what is wrong, where, and what to do, and carries these as fields: `what`, `remedy`, and those of
+`file`, `line`, `column` and `key` that apply (the others are None).
+
+>>> from runfolio.errors import NotFoundError
+>>> error = NotFoundError("no snapshot 'snapshot-000009'", remedy="list them with run.snapshots", key="snapshot-000009")
+>>> print(error)
+no snapshot 'snapshot-000009'; list them with run.snapshots
+>>> error.key
+'snapshot-000009'
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "ContextError",
+    "DamageError",
+    "DamageWarning",
+    "DataError",
+    "DuplicateKeyError",
+    "FormatError",
+    "NotFoundError",
+    "ReadOnlyError",
+    "RunEndedError",
+    "RunfolioError",
+    "UsageError",
+    "WriteError",
+]
+
+
+class RunfolioError(Exception):
+    """The root of every error that runfolio raises."""
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        remedy: str | None = None,
+        file: str | None = None,
+        line: int | None = None,
+        column: str | None = None,
+        key: str | None = None,
+    ) -> None:
+        super().__init__(what)
+        self.what = what
+        self.remedy = remedy
+        self.file = file
+        self.line = line
+        self.column = column
+        self.key = key
+
+    def __str__(self) -> str:
+        place = "".join(
+            f", {name} {value}"
+            for name, value in (("file", self.file), ("line", self.line))
+            if value is not None and str(value) not in self.what
+        )
+        return f"{self.what}{place}" + (f"; {self.remedy}" if self.remedy else "")
+
+
+class UsageError(RunfolioError, ValueError):
+    """A call that can't be carried out as it was written; nothing was recorded by it."""
+
+
+class ContextError(UsageError):
+    """A context or details value has no form in JSON: two keys become one, or it is nested too deeply."""
+
+
+class DataError(UsageError):
+    """Data that can't be stored so that it comes back exactly; `problems` names each column and reason."""
+
+    def __init__(
+        self, what: str, *, problems: tuple[str, ...] = (), remedy: str | None = None, column: str | None = None
+    ) -> None:
+        super().__init__(what, remedy=remedy, column=column)
+        self.problems = problems
+
+
+class DuplicateKeyError(UsageError):
+    """A result is stored under this key already, and stored results are never overwritten."""
+
+
+class ReadOnlyError(UsageError, AttributeError):
+    """A write method was called on a run that was loaded for reading."""
+
+
+class RunEndedError(UsageError):
+    """The run is completed or failed, so nothing can be added to it."""
+
+
+class NotFoundError(RunfolioError, LookupError):
+    """No run, snapshot, result, module or column of that name."""
+
+    __str__ = RunfolioError.__str__
+
+
+class WriteError(RunfolioError):
+    """The operating system refused a write; `errno` is its number for the reason."""
+
+    def __init__(
+        self, what: str, *, errno: int | None = None, remedy: str | None = None, file: str | None = None
+    ) -> None:
+        super().__init__(what, remedy=remedy, file=file)
+        self.errno = errno
+
+
+class FormatError(RunfolioError):
+    """The folder is no run folder, or its format is newer than this version of runfolio reads."""
+
+
+class DamageError(FormatError):
+    """Bytes in a run folder are not what was written."""
+
+
+class DamageWarning(UserWarning):
+    """Given once when a damaged run is loaded; `run.damage` lists every finding."""
