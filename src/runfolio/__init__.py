@@ -1,0 +1,42 @@
+"""runfolio: a file-based run-artifact tracker for tabular data pipelines.
+
+`Status` writes what a pipeline did into one run folder of plain files, while it happens; `load_run` rebuilds the whole
+Status API from that folder.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from runfolio.version import __version__
+
+if TYPE_CHECKING:
+    from runfolio.catalog import list_runs
+    from runfolio.errors import RunfolioError
+    from runfolio.run import Run, load_run
+    from runfolio.schema import Field, Schema
+    from runfolio.status import Status
+
+__all__ = ["Field", "Run", "RunfolioError", "Schema", "Status", "__version__", "list_runs", "load_run"]
+
+_HOMES = {
+    "Field": "schema",
+    "Run": "run",
+    "RunfolioError": "errors",
+    "Schema": "schema",
+    "Status": "status",
+    "list_runs": "catalog",
+    "load_run": "run",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for, and no more: a command that only lists runs needs no writer."""
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"runfolio.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'runfolio' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

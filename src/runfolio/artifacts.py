@@ -1,0 +1,216 @@
+"""Results: the data of an experiment as files, written before their commit line and read when asked for."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from msgspec import json
+
+from runfolio import layout
+from runfolio.errors import DamageError, DataError, FormatError
+from runfolio.journal import read_bytes, write_error
+from runfolio.records import Format, Part, Result
+from runfolio.schema import Schema, Schemas, is_frame, parts_of
+
+
+class StoredResult(Mapping[str, Any]):
+    """One stored result: `["data"]` and `["schema"]`, as the specification has it.
+
+    The data is read from its files when it is first asked for and checked against the commit line's digest; it is then
+    kept as long as this object is. Data of several parts is a dict of frames, and so is its schema. `record` is the
+    commit line.
+    """
+
+    def __init__(self, folder: Path, record: Result, schemas: Mapping[str, Schema]) -> None:
+        self.record = record
+        self._folder = folder
+        self._schemas = schemas
+        self._loaded: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in ("data", "schema"):
+            raise KeyError(name)
+        if name not in self._loaded:
+            self._loaded[name] = self._data() if name == "data" else self._schema()
+        return self._loaded[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(("data", "schema"))
+
+    def __len__(self) -> int:
+        return 2
+
+    def __repr__(self) -> str:
+        return f"<result {self.record.key!r}: {', '.join(part.file for part in self.record.parts)}>"
+
+    def _data(self) -> Any:
+        return _joined((part.name, read_part(self._folder, part)) for part in self.record.parts)
+
+    def _schema(self) -> Schemas:
+        found = _joined(
+            (part.name, None if part.schema_id is None else self._schemas.get(part.schema_id)) for part in self.record.parts
+        )
+        return found  # type: ignore[no-any-return]
+
+
+NewFile = Callable[[str, str], tuple[str, Path]]
+"""Gives for a decoration and a suffix the relative path of a new file, and the temporary path to write it at first."""
+
+
+def write_parts(folder: Path, new_file: NewFile, decoration: str, data: Any, schemas: Schemas) -> list[Part]:
+    """Write the files of a result and say what they are; the commit line is the caller's.
+
+    Raises DataError before anything is written if the data would not come back exactly, WriteError.
+    """
+    parts = split(data)
+    by_part = dict(parts_of(schemas))
+    for name, part in parts:
+        _check(name, part)
+    written = []
+    for name, part in parts:
+        file, temporary = new_file(f"{decoration}-{name}" if name else decoration, _suffix(part))
+        schema = by_part.get(name)
+        written.append(_write(folder / file, temporary, part, name=name, schema_id=schema and schema.schema_id))
+    return written
+
+
+def split(data: Any) -> list[tuple[str | None, Any]]:
+    """The named parts of data: those of a dict of frames, else all of it without a name.
+
+    Raises DataError for a dict that holds frames beside something else, or under names that are no text.
+    """
+    if not isinstance(data, dict) or not any(is_frame(part) for part in data.values()):
+        return [(None, data)]
+    wrong = [name for name, part in data.items() if not is_frame(part) or type(name) is not str or not _is_utf8(name)]
+    if wrong:
+        raise DataError(
+            f"a result of several parts is a dict of frames by name, but {wrong[0]!r} is "
+            + ("no name in text" if is_frame(data[wrong[0]]) else f"a {type(data[wrong[0]]).__name__}"),
+            remedy="store the rest under a key of its own",
+            problems=tuple(map(repr, wrong)),
+        )
+    return list(data.items())
+
+
+def read_part(folder: Path, part: Part) -> Any:
+    """The frame or report of one part. Raises DamageError."""
+    if not layout.is_result_name(part.file):
+        raise DamageError(f"{part.file!r} is no result file's path", remedy=_VERIFY, file=part.file)
+    path = folder / part.file
+    try:
+        data = read_bytes(path, part.bytes + 1)
+    except (OSError, FormatError) as error:
+        raise DamageError(f"the result file {path} can't be read: {error}", remedy=_VERIFY, file=str(path)) from error
+    if len(data) != part.bytes or _sha256(data) != part.sha256:
+        raise DamageError(
+            f"the result file {path} is not what was written: its digest differs", remedy=_VERIFY, file=str(path)
+        )
+    if part.format == "json":
+        return json.decode(data)
+    from runfolio import frames  # noqa: PLC0415  (pandas and pyarrow are loaded when data is asked for)
+
+    return frames.read(data)
+
+
+def _write(path: Path, temporary: Path, data: Any, *, name: str | None, schema_id: str | None) -> Part:
+    table = is_frame(data)
+    try:
+        path.parent.mkdir(exist_ok=True)
+        if table:
+            from runfolio import frames  # noqa: PLC0415
+
+            frames.write(data, str(temporary))
+        else:
+            temporary.write_bytes(json.encode(data) + b"\n")
+        size, digest = _fingerprint(temporary)
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise write_error(error, path) from error
+    return Part(
+        name=name,
+        file=f"{path.parent.name}/{path.name}",
+        format=_suffix(data),
+        rows=len(data) if table else None,
+        columns=data.shape[1] if table else None,
+        bytes=size,
+        sha256=digest,
+        schema_id=schema_id,
+    )
+
+
+def _suffix(data: Any) -> Format:
+    return "parquet" if is_frame(data) else "json"
+
+
+def _check(name: str | None, data: Any) -> None:
+    if is_frame(data):
+        from runfolio import frames  # noqa: PLC0415
+
+        frames.check(data)
+        return
+    problem = _no_report(data, "the result", 0)
+    if problem:
+        raise DataError(
+            f"can't store {'the result' if name is None else f'part {name!r}'}: {problem}",
+            remedy="store a pandas DataFrame, a dict of them, or a report of dicts, lists, text, numbers and None",
+            problems=(problem,),
+        )
+
+
+def _no_report(data: Any, place: str, depth: int) -> str | None:
+    """Why data would not come back from JSON just as it is, or None."""
+    kind = type(data)
+    if depth > MAX_REPORT_DEPTH:
+        return f"{place} is nested more than {MAX_REPORT_DEPTH} levels deep"
+    if kind is dict:
+        wrong = next((key for key in data if type(key) is not str or not _is_utf8(key)), None)
+        if wrong is not None:
+            return f"the key {wrong!r} of {place} is no text"
+        found = (_no_report(value, f"{place}[{key!r}]", depth + 1) for key, value in data.items())
+        return next(filter(None, found), None)
+    if kind is list:
+        found = (_no_report(value, f"{place}[{index}]", depth + 1) for index, value in enumerate(data))
+        return next(filter(None, found), None)
+    if kind is float and not math.isfinite(data):
+        return f"{place} is {data}, which is not JSON"
+    if kind is int and not -(2**63) <= data < 2**64:
+        return f"{place} is an integer of more than 64 bits"
+    if kind is str and not _is_utf8(data):
+        return f"{place} holds a lone surrogate, which is not UTF-8"
+    return None if data is None or kind in (str, int, float, bool) else f"{place} is a {kind.__module__}.{kind.__qualname__}"
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _joined(parts: Iterator[tuple[str | None, Any]]) -> Any:
+    found = dict(parts)
+    return found.get(None) if None in found else found
+
+
+def _fingerprint(path: Path) -> tuple[int, str]:
+    from hashlib import file_digest  # noqa: PLC0415  (loads OpenSSL)
+
+    with path.open("rb") as file:
+        digest = file_digest(file, "sha256").hexdigest()
+        return os.fstat(file.fileno()).st_size, digest
+
+
+def _sha256(data: bytes) -> str:
+    from hashlib import sha256  # noqa: PLC0415
+
+    return sha256(data).hexdigest()
+
+
+MAX_REPORT_DEPTH = 64
+_VERIFY = "fetch the file from a backup; the other results are not touched by this"

@@ -1,0 +1,55 @@
+"""The runs under a root: finding one by its name, and listing them without reading their journals."""
+
+from __future__ import annotations
+
+import os
+from os import PathLike
+from pathlib import Path
+
+from runfolio import layout
+from runfolio.errors import NotFoundError
+
+LATEST = "latest"
+
+
+def find(run: str | PathLike[str], root: str | PathLike[str] | None = None) -> Path:
+    """The folder of a run named by path, id, unique prefix of an id, or `"latest"`.
+
+    Raises NotFoundError, which lists the candidates of a prefix that is not unique.
+    """
+    text = os.fspath(run)
+    path = Path(text)
+    if os.sep in text or path.is_absolute() or text in (".", ".."):
+        if path.is_dir():
+            return path
+        raise NotFoundError(f"no run folder at {text}", remedy="`runfolio ls` lists the runs", file=text)
+    base = layout.default_root() if root is None else Path(root)
+    ids = folders(base)
+    if text == LATEST and ids:
+        return base / ids[0]
+    matches = [name for name in ids if name == text] or [name for name in ids if text and name.startswith(text)]
+    if len(matches) == 1:
+        return base / matches[0]
+    if matches:
+        some = ", ".join(matches[:5]) + (", …" if len(matches) > 5 else "")  # noqa: PLR2004
+        raise NotFoundError(f"{len(matches)} runs begin with {text!r}: {some}", remedy="write more of the id", key=text)
+    if path.is_dir() and (path / layout.RUN_FILE).exists():
+        return path
+    raise NotFoundError(
+        f"no run {text!r} under {base}", remedy="`runfolio ls` lists the runs; --root or RUNFOLIO_RUNS names another root", key=text
+    )
+
+
+def folders(root: Path) -> list[str]:
+    """The names of the run folders under a root, newest first; none where there is no root.
+
+    A run folder is one that has a `run.json`.
+    """
+    try:
+        with os.scandir(root) as entries:
+            names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+    except FileNotFoundError:
+        return []
+    except NotADirectoryError as error:
+        raise NotFoundError(f"{root} is a file", remedy="name the folder that holds the runs", file=str(root)) from error
+    return sorted((name for name in names if (root / name / layout.RUN_FILE).exists()), reverse=True)

@@ -1,0 +1,151 @@
+"""Record <-> line: one spelling of everything that is on disk as JSON.
+
+A line is one JSON object in UTF-8, ended by a newline. Its last field is `crc`: eight hex digits of the CRC-32 of the
+line's bytes before `,"crc"`. `run.json` is one such line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timezone
+from typing import Any, TypeVar
+from zlib import crc32
+
+from msgspec import DecodeError, Struct, ValidationError, json, to_builtins
+
+from runfolio.errors import UsageError
+from runfolio.records import (
+    Change,
+    Event,
+    LineType,
+    Manifest,
+    Opaque,
+    Result,
+    SchemaRefs,
+    Snapshot,
+    Timing,
+)
+from runfolio.schema import Schema
+
+MAX_LINE = 16 * 1024 * 1024
+"""The longest line in bytes, its newline included, that a writer writes and a reader reads."""
+
+_CRC_LENGTH = len(',"crc":"00000000"}')
+
+_encode = json.Encoder().encode
+_DECODERS: dict[str, Callable[[bytes], LineType]] = {
+    "snapshot": json.Decoder(Snapshot[SchemaRefs]).decode,
+    "change": json.Decoder(Change).decode,
+    "timing": json.Decoder(Timing).decode,
+    "result": json.Decoder(Result).decode,
+    "schema": json.Decoder(Schema).decode,
+    "event": json.Decoder(Event).decode,
+}
+_decode_manifest = json.Decoder(Manifest).decode
+_decode_fields = json.Decoder(dict[str, Any]).decode
+
+T = TypeVar("T")
+
+
+class BadLine(Exception):
+    """A complete line that is not what a writer wrote; the message says why. Never leaves the package."""
+
+
+def encode(record: Struct) -> bytes:
+    """The line of a record, its newline included.
+
+    Raises UsageError if the line would be longer than readers accept.
+    """
+    body = _encode(record) if _all_microseconds(record) else _encode(_with_microseconds(record))
+    body = body[:-1]
+    line = b'%b,"crc":"%08x"}\n' % (body, crc32(body))
+    if len(line) > MAX_LINE:
+        raise UsageError(
+            f"a {type(record).__name__} of {len(line):,} bytes is longer than a line may be, {MAX_LINE:,}",
+            remedy="store what is large as a result",
+        )
+    return line
+
+
+def decode(kind: str, line: bytes) -> LineType | Opaque:
+    """The record of a line that stands, without its newline, in a journal of this kind.
+
+    A line of another kind comes back opaque. Raises BadLine.
+    """
+    check(line)
+    try:
+        return _DECODERS[kind](line)
+    except (KeyError, ValueError, RecursionError) as error:
+        return _opaque(kind, line, error)
+
+
+def decode_all(kind: str, lines: list[bytes]) -> list[LineType]:
+    """The records of lines that are all sound; any that is not makes the whole call raise BadLine or ValueError."""
+    decode_line = _DECODERS[kind]
+    records = []
+    for line in lines:
+        if b',"crc":"%08x"}' % crc32(line[:-18]) != line[-18:]:
+            raise BadLine
+        records.append(decode_line(line))
+    return records
+
+
+def decode_manifest(data: bytes) -> Manifest:
+    """The manifest that `run.json` holds. Raises BadLine."""
+    line = data.removesuffix(b"\n")
+    check(line)
+    try:
+        return _decode_manifest(line)
+    except (ValueError, RecursionError) as error:
+        raise BadLine(f"no manifest: {error}") from error
+
+
+def format_version(data: bytes) -> int | None:
+    """The format version that `run.json` or a segment's header names, whatever else is in it."""
+    try:
+        fields = _decode_fields(data.removesuffix(b"\n"))
+    except (ValueError, RecursionError):
+        return None
+    found = fields.get("format_version")
+    return found if isinstance(found, int) else None
+
+
+def check(line: bytes) -> None:
+    """Raise BadLine unless the line ends in the checksum of what stands before it."""
+    if line[-_CRC_LENGTH:-10] != b',"crc":"':
+        raise BadLine("it does not end in a checksum")
+    if b',"crc":"%08x"}' % crc32(line[:-_CRC_LENGTH]) != line[-_CRC_LENGTH:]:
+        raise BadLine("its checksum does not match")
+
+
+def _opaque(kind: str, line: bytes, error: Exception) -> Opaque:
+    try:
+        fields = _decode_fields(line)
+    except (DecodeError, UnicodeDecodeError, ValidationError, RecursionError) as reason:
+        raise BadLine(f"no JSON object: {reason}") from reason
+    found, seq = fields.get("kind"), fields.get("seq")
+    if not isinstance(found, str) or type(seq) is not int:
+        raise BadLine("it has no kind and seq")
+    if found == kind and kind in _DECODERS:
+        raise BadLine(f"no {kind}: {error}")
+    return Opaque(seq=seq, kind=found, fields=fields)
+
+
+def _all_microseconds(record: Any) -> bool:
+    """Whether msgspec spells all times with microseconds: it leaves out `.000000`, which the format asks for."""
+    kind = type(record)
+    if kind is Schema:
+        return True
+    if kind is Timing or kind is Manifest:
+        return bool(record.start_time.microsecond and (record.end_time is None or record.end_time.microsecond))
+    return bool(record.timestamp.microsecond)
+
+
+def _with_microseconds(record: Any) -> dict[str, Any]:
+    """The fields of a record, its times spelled out."""
+    fields: dict[str, Any] = to_builtins(record, builtin_types=(datetime,))
+    for name, value in fields.items():
+        if isinstance(value, datetime):
+            utc = value.astimezone(timezone.utc)
+            fields[name] = utc.isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return fields

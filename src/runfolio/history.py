@@ -1,0 +1,220 @@
+"""The reader of a run folder: takes what the journals hold, and later on what came since.
+
+A record is given when all records with a smaller `seq` of its writer were given or are known to be lost. A gap is read
+once more, for its line may have been written after its journal was read; every number below the largest of the first
+reading was written by then, so what is still missing is lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from operator import attrgetter
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct, structs
+
+from runfolio import codec, layout
+from runfolio.codec import BadLine
+from runfolio.errors import FormatError
+from runfolio.journal import Lines, Tail
+from runfolio.records import Metadata, Opaque, Record, SchemaRef, SchemaRefs, Snapshot
+from runfolio.schema import Schema, Schemas
+from runfolio.timeline import Stream, Timeline
+
+MAX_FINDINGS = 1000
+"""So many findings are kept of a folder; a damaged file can hold any number."""
+
+_seq = attrgetter("seq")
+
+
+class Finding(Struct, frozen=True, kw_only=True):
+    """Something in a run folder that is not as a writer left it; `line` counts from 1, `byte` from 0."""
+
+    file: str
+    line: int | None = None
+    byte: int | None = None
+    reason: str
+
+    def __str__(self) -> str:
+        line = "" if self.line is None else f", line {self.line}"
+        byte = "" if self.byte is None else f", byte {self.byte}"
+        return f"{self.file}{line}{byte}: {self.reason}"
+
+
+class History:
+    """The records of one folder as read so far. Not thread-safe: its owner holds a lock around `refresh`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.findings: list[Finding] = []
+        self.schemas: dict[str, Schema] = {}
+        self.timeline = Timeline({})
+        self._readers: dict[str, _SegmentReader] = {}
+
+    def refresh(self) -> None:
+        """Read what was written since the last time. Raises FormatError if the folder is gone or is none."""
+        for kind, writer, path in journals(self.folder):
+            if writer not in self._readers:
+                self._readers[writer] = _SegmentReader(self, writer)
+                self.timeline.streams[writer] = self._readers[writer].stream
+            self._readers[writer].add(kind, path)
+        for reader in self._readers.values():
+            reader.refresh()
+
+    def tails(self) -> list[tuple[str, Tail]]:
+        """Each journal with its writer, as far as it was read."""
+        return [(writer, tail) for writer, reader in self._readers.items() for tail in reader.tails.values()]
+
+    def report(self, finding: Finding) -> None:
+        """Keep a finding, up to a number that no one would read through."""
+        if len(self.findings) < MAX_FINDINGS and finding not in self.findings[-1:]:
+            self.findings.append(finding)
+
+
+class _SegmentReader:
+    """Reads one writer's journals, and gives their records in the order of `seq`."""
+
+    def __init__(self, history: History, writer: str) -> None:
+        self.stream: Stream = {}
+        self.tails: dict[str, Tail] = {}
+        self._history = history
+        self._writer = writer
+        self._next = 1
+        self._held: list[tuple[str, Any]] = []
+
+    def add(self, kind: str, path: Path) -> None:
+        """Read this journal as well from now on."""
+        if kind not in self.tails:
+            self.tails[kind] = Tail(path)
+
+    def refresh(self) -> None:
+        """Read on in all journals."""
+        fresh: Stream = {}
+        for kind, record in self._held:
+            fresh.setdefault(kind, []).append(record)
+        self._held = []
+        self._read(fresh)
+        if not fresh:
+            return
+        top = max(record.seq for records in fresh.values() for record in records[-1:])
+        if not self._is_whole(fresh):
+            self._read(fresh)
+            if not self._is_whole(fresh):
+                fresh = self._without_gaps(fresh, top)
+        self._give(fresh)
+
+    def _read(self, fresh: Stream) -> None:
+        for kind, tail in self.tails.items():
+            try:
+                for lines in tail.read():
+                    fresh.setdefault(kind, []).extend(self._decode(kind, tail, lines))
+            except (OSError, FormatError) as error:
+                self._history.report(Finding(file=tail.path.name, reason=f"it can't be read: {error}"))
+        for kind in [kind for kind, records in fresh.items() if not records]:
+            del fresh[kind]
+
+    def _decode(self, kind: str, tail: Tail, lines: Lines) -> list[Any]:
+        try:
+            return codec.decode_all(kind, lines.lines)
+        except (BadLine, ValueError, KeyError, RecursionError):
+            return self._decode_each(kind, tail, lines)
+
+    def _decode_each(self, kind: str, tail: Tail, lines: Lines) -> list[Any]:
+        records, byte = [], lines.offset
+        for number, line in enumerate(lines.lines, lines.first):
+            try:
+                records.append(codec.decode(kind, line))
+            except BadLine as error:
+                self._history.report(Finding(file=tail.path.name, line=number, byte=byte, reason=str(error)))
+            byte += len(line) + 1
+        return records
+
+    def _is_whole(self, fresh: Stream) -> bool:
+        """Whether these records are just the next ones; puts each kind's in order on the way."""
+        numbers: list[int] = []
+        for records in fresh.values():
+            records.sort(key=_seq)
+            numbers.extend(record.seq for record in records)
+        numbers.sort()
+        return numbers == list(range(self._next, self._next + len(numbers)))
+
+    def _without_gaps(self, fresh: Stream, top: int) -> Stream:
+        """What can be given, around lines that are lost; what may have gaps that are yet to be filled is held back."""
+        given: Stream = {}
+        expected = self._next
+        rows = sorted(((record.seq, kind, record) for kind, records in fresh.items() for record in records), key=lambda r: r[0])
+        for index, (seq, kind, record) in enumerate(rows):
+            if seq < expected:
+                self._report(kind, f"seq {seq} of writer {self._writer} stands twice")
+                continue
+            if seq > expected:
+                if expected > top:
+                    self._held = [row[1:] for row in rows[index:]]
+                    break
+                lost = f"{expected}" if seq == expected + 1 else f"{expected} to {seq - 1}"
+                self._report(kind, f"a record is lost: seq {lost} of writer {self._writer} is in no journal")
+            given.setdefault(kind, []).append(record)
+            expected = seq + 1
+        return given
+
+    def _give(self, fresh: Stream) -> None:
+        if not fresh:
+            return
+        self._next = 1 + max(records[-1].seq for records in fresh.values())
+        for schema in fresh.get("schema", ()):
+            if isinstance(schema, Schema):
+                self._history.schemas[schema.schema_id] = schema
+        for kind, records in fresh.items():
+            known = [record for record in records if type(record) is not Opaque]
+            if len(known) < len(records):
+                self._extend("opaque", [record for record in records if type(record) is Opaque])
+            self._extend(kind, [self._resolve(record) for record in known] if kind == "snapshot" else known)
+
+    def _extend(self, kind: str, records: list[Any]) -> None:
+        if records:
+            self.stream.setdefault(kind, []).extend(records)
+
+    def _resolve(self, snapshot: Snapshot[SchemaRefs]) -> Record:
+        metadata = Metadata(*map(self._schemas, (snapshot.metadata.schema_before, snapshot.metadata.schema_after)))
+        return structs.replace(snapshot, metadata=metadata)
+
+    def _schemas(self, refs: list[SchemaRef]) -> Schemas:
+        if not refs:
+            return None
+        found: dict[str, Schema] = {}
+        for ref in refs:
+            schema = self._history.schemas.get(ref.schema_id)
+            if schema is None:
+                self._report("schema", f"schema {ref.schema_id} is named by a snapshot and is in no journal")
+                continue
+            if ref.part is None:
+                return schema
+            found[ref.part] = schema
+        return found or None
+
+    def _report(self, kind: str, reason: str) -> None:
+        self._history.report(Finding(file=self.tails[kind].path.name if kind in self.tails else kind, reason=reason))
+
+
+def scan(folder: Path, kind: str, writer: str | None = None) -> Iterator[Any]:
+    """The sound records of one kind as they stand in the journals, of all writers or one; nothing is kept."""
+    for found, name, path in journals(folder):
+        if found == kind and writer in (None, name):
+            for line in (line for lines in Tail(path).read() for line in lines.lines):
+                try:
+                    yield codec.decode(kind, line)
+                except BadLine:
+                    continue
+
+
+def journals(folder: Path) -> list[tuple[str, str, Path]]:
+    """Kind, writer and path of each journal in a folder."""
+    try:
+        names = sorted(path.name for path in folder.iterdir())
+    except OSError as error:
+        raise FormatError(
+            f"no run folder at {folder}: {error.strerror}", remedy="`runfolio ls` lists the runs", file=str(folder)
+        ) from error
+    found = ((layout.parse_journal_name(name), name) for name in names)
+    return [(*parsed, folder / name) for parsed, name in found if parsed is not None]

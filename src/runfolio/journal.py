@@ -1,0 +1,183 @@
+"""Journals: append a line to one; read on from where the last read ended.
+
+A line is appended by one `os.write` on an O_APPEND descriptor and is never touched again. A reader takes complete lines
+only: what follows the last newline is not there yet, or never will be.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from stat import S_ISREG
+from typing import NamedTuple
+
+from runfolio.codec import MAX_LINE
+from runfolio.errors import FormatError, WriteError
+
+BLOCK = 4 * 1024 * 1024
+
+_APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
+_READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+
+
+class Journal:
+    """A new journal file, open to append lines to. `lines` and `bytes` count what was acknowledged."""
+
+    __slots__ = ("_fd", "bytes", "lines", "path")
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.lines = 0
+        self.bytes = 0
+        try:
+            self._fd = os.open(path, _APPEND, 0o666)
+        except OSError as error:
+            raise write_error(error, path) from error
+
+    def append(self, line: bytes) -> None:
+        """Write one line. When this returns, the line survives the end of the process.
+
+        Raises WriteError; the journal may then end in a part of the line, and must not be appended to again.
+        """
+        try:
+            written = os.write(self._fd, line)
+        except OSError as error:
+            raise write_error(error, self.path) from error
+        if written != len(line):
+            raise write_error(OSError(errno.ENOSPC, f"{written} of {len(line)} bytes were written"), self.path)
+        self.lines += 1
+        self.bytes += written
+
+    def close(self) -> None:
+        """Give the descriptor back."""
+        os.close(self._fd)
+
+
+class Tail:
+    """A journal as read so far. `offset` and `lines` say up to where, `rest` the bytes of an unfinished line behind it."""
+
+    __slots__ = ("lines", "offset", "path", "rest")
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.offset = 0
+        self.lines = 0
+        self.rest = 0
+
+    def read(self) -> Iterator[Lines]:
+        """The complete lines behind the offset, block by block.
+
+        The offset moves on as each block is taken. A line longer than any writer writes comes as an empty one.
+        Raises FormatError if the path is no regular file, OSError if it can't be read.
+        """
+        try:
+            fd = open_regular(self.path)
+        except FileNotFoundError:
+            return
+        try:
+            size = os.fstat(fd).st_size
+            while self.offset < size:
+                length, lines = _complete_lines(fd, self.offset, size)
+                if not length:
+                    break
+                taken = Lines(self.lines + 1, self.offset, lines)
+                self.offset += length
+                self.lines += len(lines)
+                yield taken
+            self.rest = max(size - self.offset, 0)
+        finally:
+            os.close(fd)
+
+
+class Lines(NamedTuple):
+    """Consecutive lines of a journal without their newlines: the first one's number, from 1, and its byte offset."""
+
+    first: int
+    offset: int
+    lines: list[bytes]
+
+
+def _complete_lines(fd: int, offset: int, size: int) -> tuple[int, list[bytes]]:
+    """The complete lines of a block, and how many bytes they take; none where no line ends before `size`."""
+    end = 0
+    length = BLOCK
+    while not end and length <= MAX_LINE:
+        block = os.pread(fd, min(length, size - offset), offset)
+        end = block.rfind(b"\n") + 1
+        if not end and len(block) < length:
+            return 0, []
+        length *= 4
+    if end:
+        return end, block[: end - 1].split(b"\n")
+    length = _endless_line(fd, offset, size)
+    return length, [b""] if length else []
+
+
+def _endless_line(fd: int, offset: int, size: int) -> int:
+    """The length, its newline included, of a line too long to be one; 0 if it does not end."""
+    for position in range(offset, size, BLOCK):
+        end = os.pread(fd, min(BLOCK, size - position), position).find(b"\n") + 1
+        if end:
+            return position + end - offset
+    return 0
+
+
+def open_regular(path: Path) -> int:
+    """A descriptor to read a regular file by. Raises FormatError for anything else, a symbolic link included."""
+    try:
+        fd = os.open(path, _READ)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise _irregular(path, "a symbolic link") from error
+        raise
+    if not S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise _irregular(path, "no regular file")
+    return fd
+
+
+def read_bytes(path: Path, limit: int) -> bytes:
+    """What a regular file holds, up to a limit of bytes. Raises FormatError, or OSError if it can't be read."""
+    fd = open_regular(path)
+    with os.fdopen(fd, "rb") as file:
+        return file.read(limit)
+
+
+def replace(path: Path, data: bytes) -> None:
+    """Put a file in place whole: a temporary file beside it, then `os.replace`. Raises WriteError.
+
+    After a power cut it may be the old one or empty, for neither file nor folder is synced.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_bytes(data)
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise write_error(error, path) from error
+
+
+def write_error(error: OSError, path: Path) -> WriteError:
+    """The error for a write that the operating system refused."""
+    return WriteError(
+        f"could not write {path}: {error.strerror or error}",
+        errno=error.errno,
+        remedy=_REMEDIES.get(error.errno or 0, "see to the cause and write again: what was recorded before is safe"),
+        file=str(path),
+    )
+
+
+def _irregular(path: Path, what: str) -> FormatError:
+    return FormatError(f"{path} is {what}", remedy="a run folder holds regular files only", file=str(path))
+
+
+_REMEDIES = {
+    errno.ENOSPC: "free some space on that disk and write again: what was recorded before is safe",
+    errno.EACCES: "allow writing there, or name another root: Status(root=...) or RUNFOLIO_RUNS",
+    errno.EPERM: "allow writing there, or name another root: Status(root=...) or RUNFOLIO_RUNS",
+    errno.EROFS: "the disk is read-only: name another root with Status(root=...) or RUNFOLIO_RUNS",
+    errno.ENOTDIR: "a part of that path is a file: name another root with Status(root=...) or RUNFOLIO_RUNS",
+    errno.EEXIST: "a part of that path is a file: name another root with Status(root=...) or RUNFOLIO_RUNS",
+}

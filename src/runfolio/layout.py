@@ -1,0 +1,141 @@
+"""Every name in a run folder, and what is format and what is a writer's choice.
+
+::
+
+    runs/                                    the root: RUNFOLIO_RUNS, or Status(root=...), or ./runs
+    └── 20261122T184800Z-penguins-k3x9/      a run folder; its name is the run id
+        ├── run.json                         RUN_FILE       manifest and totals, a cache of the journals
+        ├── config.yaml                      CONFIG_FILE    the pipeline as given, where there was one
+        ├── main.lock                        lock_name      held by the writer while it lives
+        ├── snapshots.jsonl                  journal_name   one journal a kind of record and writer
+        ├── snapshots.<writer>.jsonl
+        ├── changes.jsonl  timings.jsonl  results.jsonl  schemas.jsonl  events.jsonl
+        ├── SHA256SUMS                       SUMS_FILE      written when the run ends
+        └── results/                         RESULTS_FOLDER
+            ├── 000012-preprocessor-scale.parquet
+            └── <writer>-000012-preprocessor-scale.parquet
+
+Format, which a reader may rely on: the names in capitals, `<stem>[.<writer>].jsonl`, `<writer>.lock`, and that a
+journal's stem tells the kind of its records. A writer's choice, which is never parsed: run ids, the slugs, and the
+numbers in the names of result files.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from datetime import datetime
+from pathlib import Path
+
+FORMAT_VERSION = 1
+
+RUN_FILE = "run.json"
+CONFIG_FILE = "config.yaml"
+SUMS_FILE = "SHA256SUMS"
+RESULTS_FOLDER = "results"
+
+MAIN_WRITER = "main"
+
+STEMS = {
+    "snapshot": "snapshots",
+    "change": "changes",
+    "timing": "timings",
+    "result": "results",
+    "schema": "schemas",
+    "event": "events",
+}
+"""The journal's stem for each kind of record."""
+
+KINDS = {stem: kind for kind, stem in STEMS.items()}
+
+_JOURNAL = re.compile(r"([a-z][a-z_]*)(?:\.(?!main\.)([a-z0-9]{1,32}))?\.jsonl")
+_RESULT = re.compile(r"results/[a-z0-9][a-z0-9.-]*")
+_NOT_SLUG = re.compile(r"[^a-z0-9]+")
+_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
+
+
+def default_root() -> Path:
+    """The folder that holds the runs: the environment variable RUNFOLIO_RUNS, else `runs` in the current folder."""
+    return Path(os.environ.get("RUNFOLIO_RUNS") or "runs")
+
+
+def slug(text: str) -> str:
+    """Letters a-z, digits and hyphens to decorate a file name with; at most 40 characters, perhaps none.
+
+    >>> slug("Preprocessor [scale, 2×]")
+    'preprocessor-scale-2'
+    """
+    return _NOT_SLUG.sub("-", text[:400].lower())[:40].strip("-")
+
+
+def token(length: int) -> str:
+    """Random characters that are easy to tell apart, from the operating system's source."""
+    return "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in os.urandom(length))
+
+
+def new_run_id(start: datetime, name: str | None) -> str:
+    """A run id: the UTC start, the slug of the name, and a random suffix.
+
+    >>> from datetime import timezone
+    >>> new_run_id(datetime(2026, 11, 22, 18, 48, tzinfo=timezone.utc), "Penguins")[:-4]
+    '20261122T184800Z-penguins-'
+    """
+    return f"{start:%Y%m%dT%H%M%SZ}-{slug(name or '') or 'run'}-{token(4)}"
+
+
+def journal_name(kind: str, writer: str) -> str:
+    """The file of one writer's records of one kind.
+
+    >>> journal_name("snapshot", "main"), journal_name("snapshot", "x7k2")
+    ('snapshots.jsonl', 'snapshots.x7k2.jsonl')
+    """
+    infix = "" if writer == MAIN_WRITER else f".{writer}"
+    return f"{STEMS[kind]}{infix}.jsonl"
+
+
+def parse_journal_name(name: str) -> tuple[str, str] | None:
+    """The kind and the writer of a journal, or None for any other file.
+
+    A stem that this version does not know names a kind of a later version: it is its own kind.
+
+    >>> parse_journal_name("changes.x7k2.jsonl"), parse_journal_name("run.json")
+    (('change', 'x7k2'), None)
+    """
+    match = _JOURNAL.fullmatch(name)
+    if match is None:
+        return None
+    return KINDS.get(match[1], match[1]), match[2] or MAIN_WRITER
+
+
+def lock_name(writer: str) -> str:
+    """The lock of one writer.
+
+    >>> lock_name("main")
+    'main.lock'
+    """
+    return f"{writer}.lock"
+
+
+def result_name(writer: str, number: int, decoration: str, suffix: str) -> str:
+    """A result file's path within the run folder.
+
+    >>> result_name("main", 12, "Preprocessor scale", "parquet")
+    'results/000012-preprocessor-scale.parquet'
+    """
+    prefix = "" if writer == MAIN_WRITER else f"{writer}-"
+    tail = slug(decoration)
+    return f"{RESULTS_FOLDER}/{prefix}{number:06d}{'-' if tail else ''}{tail}.{suffix}"
+
+
+def is_result_name(name: str) -> bool:
+    """Whether a path that was read from a folder is one of a result file, and so stays within the folder.
+
+    >>> is_result_name("results/000012-scale.parquet"), is_result_name("results/../../secret")
+    (True, False)
+    """
+    return _RESULT.fullmatch(name) is not None
+
+
+def is_run_file(name: str) -> bool:
+    """Whether a relative path is one of a run's own files, whose digests SHA256SUMS holds: no lock, nothing foreign."""
+    return name in (RUN_FILE, CONFIG_FILE) or parse_journal_name(name) is not None or is_result_name(name)

@@ -1,0 +1,94 @@
+"""`run.json` and `SHA256SUMS`: what a run folder says of itself as a whole, beside its journals."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from runfolio import codec, layout
+from runfolio.codec import BadLine
+from runfolio.errors import DamageError, FormatError
+from runfolio.history import journals, scan
+from runfolio.journal import Tail, open_regular, read_bytes, replace
+from runfolio.records import Manifest, Result, Segment, SegmentFile, Totals
+
+
+def write(folder: Path, manifest: Manifest) -> None:
+    """Put `run.json` in place. Raises WriteError."""
+    replace(folder / layout.RUN_FILE, codec.encode(manifest))
+
+
+def read(folder: Path) -> Manifest:
+    """What `run.json` says.
+
+    Raises FormatError if there is none or it is of a newer format, DamageError if it is not what was written.
+    """
+    path = folder / layout.RUN_FILE
+    try:
+        data = read_bytes(path, codec.MAX_LINE)
+    except OSError as error:
+        raise FormatError(
+            f"no {layout.RUN_FILE} in {folder}: {error.strerror}", remedy="is it a run folder?", file=str(path)
+        ) from error
+    try:
+        manifest = codec.decode_manifest(data)
+    except BadLine as error:
+        check_version(codec.format_version(data), path)
+        raise DamageError(f"{path} is damaged: {error}", remedy="the journals hold all that it said", file=str(path)) from error
+    check_version(manifest.format_version, path)
+    return manifest
+
+
+def check_version(found: int | None, path: Path) -> None:
+    """Raise FormatError if a folder is of a newer format than this version of runfolio reads."""
+    if found is not None and found > layout.FORMAT_VERSION:
+        raise FormatError(
+            f"{path} is of format version {found}, and this runfolio reads up to {layout.FORMAT_VERSION}",
+            remedy="upgrade runfolio: pip install -U runfolio",
+            file=str(path),
+        )
+
+
+def measure(folder: Path, own: list[SegmentFile], steps: int) -> tuple[Totals, list[Segment]]:
+    """What a folder amounts to: the ending writer's journals and steps, which it counted, and those of others."""
+    known = {file.file: file for file in own}
+    segments: dict[str, list[SegmentFile]] = {}
+    lines: dict[str, int] = {}
+    for kind, writer, path in journals(folder):
+        file = known.get(path.name) or _length(path)
+        segments.setdefault(writer, []).append(file)
+        stem = layout.STEMS.get(kind, kind)
+        lines[stem] = lines.get(stem, 0) + file.lines
+        if kind == "timing" and path.name not in known:
+            steps += sum(getattr(timing, "parent_id", "") is None for timing in scan(folder, kind, writer))
+    size = sum(file.bytes for files in segments.values() for file in files)
+    size += sum(path.stat().st_size for path in folder.glob(f"{layout.RESULTS_FOLDER}/*"))
+    counted = {stem: lines.get(stem, 0) for stem in layout.KINDS}
+    return Totals(steps=steps, bytes=size, **counted), [Segment(writer, files) for writer, files in segments.items()]
+
+
+def write_sums(folder: Path) -> None:
+    """Write SHA256SUMS over all files of an ended run, for `sha256sum -c SHA256SUMS` in the folder.
+
+    The digests of results are those of their commit lines. Raises WriteError.
+    """
+    known = {part.file: part.sha256 for result in scan(folder, "result") if isinstance(result, Result) for part in result.parts}
+    names = sorted(path.relative_to(folder).as_posix() for path in (*folder.glob("*"), *folder.glob("results/*")))
+    lines = [
+        f"{known.get(name) or _sha256(folder / name)}  {name}\n" for name in names if layout.is_run_file(name)
+    ]
+    replace(folder / layout.SUMS_FILE, "".join(lines).encode())
+
+
+def _length(path: Path) -> SegmentFile:
+    tail = Tail(path)
+    for _ in tail.read():
+        pass
+    return SegmentFile(path.name, tail.lines, tail.offset)
+
+
+def _sha256(path: Path) -> str:
+    from hashlib import file_digest  # noqa: PLC0415  (loads OpenSSL)
+
+    with os.fdopen(open_regular(path), "rb") as file:
+        return file_digest(file, "sha256").hexdigest()

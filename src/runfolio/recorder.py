@@ -1,0 +1,331 @@
+"""The recorder: what Status and its steps write, and what must be known between two writes.
+
+It keeps of a run only what its folder can't be asked for: what is running in which thread, where each thread stands
+among the experiments, progress that is not yet due, and which keys are taken.
+"""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from runfolio import artifacts
+from runfolio.clock import Clock
+from runfolio.errors import DuplicateKeyError
+from runfolio.records import (
+    Change,
+    Description,
+    Event,
+    Failure,
+    Metadata,
+    Outcome,
+    PathStep,
+    Result,
+    Snapshot,
+    State,
+    Timing,
+)
+from runfolio.schema import ChangeType, Schemas
+from runfolio.standing import Standing
+from runfolio.writer import Writer
+
+PROGRESS_SECONDS = 0.2
+"""Progress is a sample: one so often, and the last when its step ends."""
+
+
+class Position(NamedTuple):
+    """Where a thread stands among the experiments: the path of its last step, and the schema of what that gave."""
+
+    path: tuple[PathStep, ...] = ()
+    schemas: Schemas = None
+
+
+class Running:
+    """A timing that has begun and has not ended."""
+
+    def __init__(
+        self, recorder: Recorder, names: tuple[str, str, str], context: dict[str, Any], parent: Running | None, record_id: str
+    ) -> None:
+        self.module_name, self.experiment_name, self.step_name = names
+        self.context = context
+        self.parent_id = parent.record_id if parent else None
+        self.record_id = record_id
+        self.snapshot_id: str | None = None
+        self.clock = recorder.clock
+        self.start_time = self.clock.now()
+        self.unmeasured = (0.0, 0.0)
+        self.begun = self.ticks()
+
+    def ticks(self) -> tuple[float, float]:
+        """The monotonic and the processor clock, in seconds."""
+        return self.clock.monotonic(), self.clock.cpu()
+
+    def leave_out(self, since: tuple[float, float]) -> None:
+        """Leave what passed since these ticks out of the duration."""
+        self.unmeasured = _sum(self.unmeasured, _since(self.ticks(), since))
+
+    def spent(self) -> tuple[float, float]:
+        """Duration and processor time until now, in seconds."""
+        wall, cpu = _since(_since(self.ticks(), self.begun), self.unmeasured)
+        return max(wall, 0.0), max(cpu, 0.0)
+
+
+class _Thread(threading.local):
+    """What one thread runs, the innermost last, and where it stands."""
+
+    def __init__(self, position: Position) -> None:
+        self.running: list[Running] = []
+        self.position = position
+
+
+class Recorder:
+    """Writes the records of one run. Thread-safe; `mutex` makes several calls one."""
+
+    def __init__(self, writer: Writer) -> None:
+        self.mutex = threading.RLock()
+        self.writer = writer
+        self.clock: Clock = writer.clock
+        self.thread = _Thread(Position())
+        self._keys: set[str] = set()
+        self._last: Snapshot[Metadata] | None = None
+        self._failed: tuple[str, str] | None = None
+        self._progress: dict[str | None, tuple[float, dict[str, Any] | None]] = {}
+
+    @property
+    def innermost(self) -> Running | None:
+        """What runs innermost in this thread."""
+        running = self.thread.running
+        return running[-1] if running else None
+
+    def after_fork(self) -> None:
+        """In a forked child: no other thread holds the mutex, and the parent's segment is not this process's."""
+        self.mutex = threading.RLock()
+        self.writer.forget_parent()
+
+    # Timings
+
+    def begin(self, module: str, experiment: str, step_name: str, context: dict[str, Any]) -> Running:
+        """Begin a timing in this thread, inside of what it runs already."""
+        with self.mutex:
+            record_id = self.writer.segment().new_id("timing")
+        running = Running(self, (module, experiment, step_name), context, self.innermost, record_id)
+        self.thread.running.append(running)
+        return running
+
+    def finish(self, running: Running, outcome: Outcome, context: dict[str, Any]) -> Timing:
+        """Record a timing that ends now; its last progress comes before."""
+        wall, cpu = running.spent()
+        end = max(self.clock.now(), running.start_time)
+        if running in self.thread.running:
+            self.thread.running.remove(running)
+        with self.mutex:
+            self.flush_progress(running.record_id)
+            return self.timing(
+                running.record_id,
+                (running.module_name, running.experiment_name, running.step_name),
+                start_time=running.start_time,
+                end_time=end,
+                duration_seconds=wall,
+                cpu_seconds=cpu,
+                outcome=outcome,
+                parent_id=running.parent_id,
+                context=context,
+            )
+
+    def timing(self, record_id: str | None, names: tuple[str, str, str], **fields: Any) -> Timing:
+        """Write a timing."""
+        module, experiment, step_name = names
+        with self.mutex:
+            segment = self.writer.segment()
+            record = Timing(
+                seq=segment.seq + 1,
+                record_id=record_id or segment.new_id("timing"),
+                module_name=module,
+                experiment_name=experiment,
+                step_name=step_name,
+                **fields,
+            )
+            segment.write("timing", record)
+            if record.parent_id is None:
+                self.writer.count_step()
+        return record
+
+    def leave_out(self, since: tuple[float, float]) -> None:
+        """Leave what passed since these ticks out of all that runs in this thread."""
+        for running in self.thread.running:
+            running.leave_out(since)
+
+    # Snapshots, changes, results
+
+    def snapshot(
+        self,
+        module: str | None,
+        experiment: str | None,
+        metadata: Metadata,
+        context: dict[str, Any],
+        snapshot_id: str | None = None,
+    ) -> Snapshot[Metadata]:
+        """Write a snapshot."""
+        with self.mutex:
+            found = self.writer.snapshot(module, experiment, metadata, context, snapshot_id)
+            if context["point"] in ("after", "manual") and module is not None:
+                self._last, self._failed = found, None
+            return found
+
+    def change(
+        self,
+        change_type: ChangeType,
+        target: str,
+        part: str | None,
+        before: Description | None,
+        after: Description | None,
+        module: str | None,
+        experiment: str | None,
+        snapshot_id: str | None,
+        details: dict[str, Any],
+    ) -> Change:
+        """Write a change."""
+        with self.mutex:
+            segment = self.writer.segment()
+            record = Change(
+                seq=segment.seq + 1,
+                change_id=segment.new_id("change"),
+                timestamp=self.clock.now(),
+                type=change_type,
+                target=target,
+                part=part,
+                before=before,
+                after=after,
+                module_name=module,
+                experiment_name=experiment,
+                snapshot_id=snapshot_id,
+                details=details,
+            )
+            segment.write("change", record)
+        return record
+
+    def store(self, key: str, data: Any, schemas: Schemas, path: tuple[PathStep, ...]) -> Result:
+        """Write the files of a result, then its commit line. The files are written without holding the mutex."""
+        with self.mutex:
+            self.writer.segment()
+            if key in self._keys:
+                raise DuplicateKeyError(
+                    f"a result is stored under {key!r} already",
+                    remedy="use another key: stored results are never overwritten",
+                    key=key,
+                )
+            self._keys.add(key)
+        try:
+            decoration = f"{path[-1].module_name}-{path[-1].experiment_name}" if path else key
+            parts = artifacts.write_parts(self.writer.folder, self._new_file, decoration, data, schemas)
+            with self.mutex:
+                known = {ref.part: ref.schema_id for ref in self.writer.refs(schemas)}
+                assert all(part.schema_id == known.get(part.name) for part in parts)
+                segment = self.writer.segment()
+                now = self.clock.now()
+                record = Result(seq=segment.seq + 1, key=key, path=path, parts=parts, timestamp=now)
+                segment.write("result", record)
+        except BaseException:
+            self._keys.discard(key)
+            raise
+        return record
+
+    def _new_file(self, decoration: str, suffix: str) -> tuple[str, Path]:
+        with self.mutex:
+            return self.writer.segment().new_result_file(decoration, suffix)
+
+    # Progress and messages
+
+    def progress(self, running: Running | None, done: float, total: float | None, unit: str | None) -> None:
+        """Take a sample of progress: written if the last one written is old enough, else kept until then."""
+        record_id = running.record_id if running else None
+        now = self.clock.monotonic()
+        with self.mutex:
+            due, _ = self._progress.get(record_id, (now, None))
+            fields = {**_names(running), "record_id": record_id, "done": done, "total": total, "unit": unit}
+            if now < due:
+                if self.writer.ended:
+                    self.writer.segment()
+                self._progress[record_id] = (due, fields)
+                return
+            self.writer.event("progress", **fields)
+            self._progress[record_id] = (now + PROGRESS_SECONDS, None)
+
+    def flush_progress(self, record_id: str | None) -> None:
+        """Write the sample that is not written yet."""
+        _, fields = self._progress.pop(record_id, (0.0, None))
+        if fields:
+            self.writer.event("progress", **fields)
+
+    def log(self, running: Running | None, message: str, level: str, context: dict[str, Any]) -> Event:
+        """Write a message."""
+        record_id = running.record_id if running else None
+        with self.mutex:
+            return self.writer.event(
+                "log", **_names(running), record_id=record_id, message=message, level=level, context=context
+            )
+
+    # The run's own state
+
+    def failed(self, module: str, experiment: str) -> None:
+        """Remember which step failed, should the run fail for it."""
+        self._failed = (module, experiment)
+
+    def failed_step(self) -> tuple[str | None, str | None]:
+        """The step that failed since the last one that did not."""
+        return self._failed or (None, None)
+
+    def end(self, state: Literal["completed", "failed"], failure: Failure | None) -> None:
+        """Take the last snapshot, which describes the last good state, and end the run."""
+        with self.mutex:
+            if self.writer.ended is None:
+                self.writer.segment()
+                self.flush_progress(None)
+                self._last_snapshot(state, failure)
+            self.writer.end(state, failure)
+
+    def restore(self, snapshot_id: str, standing: Standing) -> Event:
+        """Record that the state goes back to a snapshot, and go on from there in every thread."""
+        with self.mutex:
+            event = self.writer.event("restore", snapshot_id=snapshot_id)
+            self._keys = set(standing.results)
+            self._last = standing.last
+            schemas = standing.last.metadata.schema_after if standing.last else None
+            running = self.thread.running
+            self.thread = _Thread(Position(standing.path, schemas))
+            self.thread.running = running
+        return event
+
+    def _last_snapshot(self, state: State, failure: Failure | None) -> None:
+        context: dict[str, Any] = {"point": state}
+        if failure is not None:
+            context |= {
+                "failed_module": failure.module_name,
+                "failed_experiment": failure.experiment_name,
+                "error_type": failure.type,
+                "error": failure.message,
+                "traceback": failure.traceback,
+            }
+        last = self._last
+        schemas = last.metadata.schema_after if last else None
+        names = (last.module_name, last.experiment_name) if last else (None, None)
+        self.snapshot(*names, Metadata(schemas, schemas), context)
+
+
+def _names(running: Running | None) -> dict[str, str | None]:
+    if running is None:
+        return {}
+    return {
+        "module_name": running.module_name,
+        "experiment_name": running.experiment_name,
+        "step_name": running.step_name,
+    }
+
+
+def _since(later: tuple[float, float], earlier: tuple[float, float]) -> tuple[float, float]:
+    return later[0] - earlier[0], later[1] - earlier[1]
+
+
+def _sum(one: tuple[float, float], other: tuple[float, float]) -> tuple[float, float]:
+    return one[0] + other[0], one[1] + other[1]

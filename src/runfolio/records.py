@@ -1,0 +1,320 @@
+"""The records of a run: what one line of each journal holds.
+
+All are frozen msgspec Structs that also answer `record["field"]`. The order of the fields here is their order on disk,
+after `kind`; the codec adds `crc` as the last. The JSON Schemas in the top-level folder `schemas/` are generated from
+these types.
+
+>>> from datetime import datetime, timezone
+>>> event = Event(seq=1, event_id="event-000001", timestamp=datetime(2026, 11, 22, tzinfo=timezone.utc), type="log",
+...               message="half way")
+>>> event["message"], event.message
+('half way', 'half way')
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+from msgspec import Meta, Struct
+
+from runfolio.errors import NotFoundError
+from runfolio.schema import ChangeType, Field, Schema, Schemas
+
+State = Literal["not_started", "in_progress", "completed", "failed", "interrupted"]
+EventType = Literal["segment", "state", "step", "progress", "log", "restore"]
+Outcome = Literal["completed", "failed"]
+Format = Literal["parquet", "json"]
+Time = Annotated[datetime, Meta(tz=True)]
+
+
+class Subscriptable(Struct, frozen=True):
+    """A frozen Struct that answers `record["field"]` and `dict(record)` too."""
+
+    def __getitem__(self, name: str) -> Any:
+        if name in self.__struct_fields__:
+            return getattr(self, name)
+        raise NotFoundError(
+            f"a {type(self).__name__} has no field {name!r}",
+            remedy=f"its fields are {', '.join(self.__struct_fields__)}",
+            key=name,
+        )
+
+    def keys(self) -> tuple[str, ...]:
+        """The names of the fields, in their order on disk."""
+        return self.__struct_fields__
+
+
+class Record(Subscriptable, frozen=True, kw_only=True, tag_field="kind"):
+    """One line of a journal; `seq` counts the lines of one writer over all its journals, from 1."""
+
+    seq: int
+
+
+class SchemaRef(Struct, frozen=True):
+    """On disk, the schema of one part of the data; data of one part has one part without a name."""
+
+    part: str | None
+    schema_id: str
+
+
+class SchemaRefs(Struct, frozen=True):
+    """On disk, the metadata of a snapshot: references to lines of the schemas' journal."""
+
+    schema_before: list[SchemaRef]
+    schema_after: list[SchemaRef]
+
+
+class Metadata(Subscriptable, frozen=True):
+    """In Python, the metadata of a snapshot: a Schema, a dict of them for data of several parts, or None."""
+
+    schema_before: Schemas
+    schema_after: Schemas
+
+
+M = TypeVar("M", SchemaRefs, Metadata)
+
+
+class Snapshot(Record, Generic[M], frozen=True, kw_only=True, tag="snapshot"):
+    """The state at one point of a run: before and after each module, and where the run's own state changes.
+
+    `context.point` tells which of `start`, `before`, `after`, `completed` and `failed` it is (`manual` where it was
+    recorded by hand), and `context.path` the step's experiment path. Rows are those of all parts together.
+    """
+
+    snapshot_id: str
+    timestamp: Time
+    module_name: str | None
+    experiment_name: str | None
+    metadata: M
+    rows_before: int | None
+    rows_after: int | None
+    context: dict[str, Any]
+
+
+class Description(Subscriptable, frozen=True, kw_only=True):
+    """One side of a change: the field as it was or became, or in `value` what was recorded by hand, as text."""
+
+    name: str | None = None
+    dtype: str | None = None
+    nullable: bool | None = None
+    nulls: int | None = None
+    value: str | None = None
+
+    @classmethod
+    def of_field(cls, field: Field | None) -> Description | None:
+        """The description of a field, None of none."""
+        if field is None:
+            return None
+        return cls(name=field.name, dtype=field.dtype, nullable=field.nullable, nulls=field.nulls)
+
+    def __str__(self) -> str:
+        if self.value is not None or self.dtype is None:
+            return self.value or ""
+        return f"{self.dtype}, {self.nulls} missing" if self.nulls else self.dtype
+
+
+class Change(Record, frozen=True, kw_only=True, tag="change"):
+    """One change of the schema: `target` is a column's name, `part` the part of the data where there are several.
+
+    `snapshot_id` is that of the step's after-snapshot; a change whose snapshot does not exist belongs to a step that
+    did not finish.
+    """
+
+    change_id: str
+    timestamp: Time
+    type: ChangeType
+    target: str
+    part: str | None
+    before: Description | None
+    after: Description | None
+    module_name: str | None
+    experiment_name: str | None
+    snapshot_id: str | None
+    details: dict[str, Any]
+
+
+class Timing(Record, frozen=True, kw_only=True, tag="timing"):
+    """One finished timing: wall-clock start and end in UTC, and the duration by a monotonic clock, in seconds.
+
+    The duration leaves out the time that recording took. `cpu_seconds` is the processor time of the whole process,
+    null where a timing was recorded by hand. `parent_id` is the record_id of the step that it was timed in.
+    """
+
+    record_id: str
+    module_name: str
+    experiment_name: str
+    step_name: str
+    start_time: Time
+    end_time: Time
+    duration_seconds: float
+    cpu_seconds: float | None
+    outcome: Outcome
+    parent_id: str | None
+    context: dict[str, Any]
+
+
+class PathStep(Subscriptable, frozen=True):
+    """One step of an experiment path."""
+
+    module_name: str
+    experiment_name: str
+
+
+Path = tuple[PathStep, ...]
+
+
+class Part(Subscriptable, frozen=True, kw_only=True):
+    """One file of a result: its path in the run folder, form, size, SHA-256 and schema.
+
+    `name` is null for data of one part; rows, columns and schema_id are null for a JSON report.
+    """
+
+    name: str | None
+    file: str
+    format: Format
+    rows: int | None
+    columns: int | None
+    bytes: int
+    sha256: str
+    schema_id: str | None
+
+
+class Result(Record, frozen=True, kw_only=True, tag="result"):
+    """One stored result: the commit record of its files, under the key of its experiment path."""
+
+    key: str
+    path: Path
+    parts: list[Part]
+    timestamp: Time
+
+
+class Event(Record, frozen=True, kw_only=True, tag="event"):
+    """What else happened; which fields are set goes by `type`.
+
+    =========  =====================================================================================================
+    segment    the first line of every writer: `context` is a `Header`
+    state      `state`; for a failed run `message`, and in `context` the error's type and traceback
+    step       a step began: `record_id` will be its timing's, `parent_id` its outer step's, `context.path` its path
+    progress   `done` of `total` `unit`, of the step of that `record_id`
+    log        `level` and `message`
+    restore    the state went back to that of `snapshot_id`
+    =========  =====================================================================================================
+    """
+
+    event_id: str
+    timestamp: Time
+    type: EventType
+    module_name: str | None = None
+    experiment_name: str | None = None
+    step_name: str | None = None
+    record_id: str | None = None
+    parent_id: str | None = None
+    state: State | None = None
+    done: float | None = None
+    total: float | None = None
+    unit: str | None = None
+    level: str | None = None
+    message: str | None = None
+    snapshot_id: str | None = None
+    context: dict[str, Any] = {}
+
+
+class Opaque(Subscriptable, frozen=True, kw_only=True):
+    """A line of a kind that this version does not know, kept as it is."""
+
+    seq: int
+    kind: str
+    fields: dict[str, Any]
+
+
+LineType = Snapshot[SchemaRefs] | Change | Timing | Result | Schema | Event
+"""A record as a line of a journal holds it."""
+
+AnyRecord = Snapshot[Metadata] | Change | Timing | Result | Schema | Event | Opaque
+"""A record as a reader gives it."""
+
+
+class SegmentFile(Struct, frozen=True):
+    """How long one journal was when its writer left it."""
+
+    file: str
+    lines: int
+    bytes: int
+
+
+class Continued(Struct, frozen=True):
+    """Which writer a segment goes on for, and where it left that one's files."""
+
+    writer: str
+    files: list[SegmentFile]
+
+
+class Header(Struct, frozen=True, kw_only=True):
+    """The `context` of a writer's first line: which run this is and who writes."""
+
+    format_version: int
+    run_id: str
+    name: str | None
+    sequence: list[str]
+    tags: list[str]
+    writer: str
+    host: str
+    boot_id: str
+    pid: int
+    runfolio: str
+    python: str
+    continues: Continued | None
+
+
+class Failure(Struct, frozen=True, kw_only=True):
+    """Why a run failed."""
+
+    type: str
+    message: str
+    traceback: str
+    module_name: str | None
+    experiment_name: str | None
+
+
+class Totals(Struct, frozen=True, kw_only=True):
+    """How many records there are of each kind, how many steps, and the bytes of journals and results together."""
+
+    snapshots: int = 0
+    changes: int = 0
+    timings: int = 0
+    results: int = 0
+    schemas: int = 0
+    events: int = 0
+    steps: int = 0
+    bytes: int = 0
+
+
+class Segment(Struct, frozen=True):
+    """The journals of one writer."""
+
+    writer: str
+    files: list[SegmentFile]
+
+
+class Manifest(Struct, frozen=True, kw_only=True, tag_field="kind", tag="run"):
+    """`run.json`: which run this is, how it ended and what it amounts to. A cache: the journals are the truth.
+
+    `segments` and `totals` are as of `end_time`, and empty while the run goes on.
+    """
+
+    format_version: int
+    run_id: str
+    name: str | None
+    tags: list[str]
+    sequence: list[str]
+    state: State
+    start_time: Time
+    end_time: Time | None
+    duration_seconds: float | None
+    host: str
+    runfolio: str
+    python: str
+    error: Failure | None
+    totals: Totals
+    segments: list[Segment]

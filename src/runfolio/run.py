@@ -1,0 +1,144 @@
+"""load_run: a run folder, whoever wrote it and wherever it lies, as the getters alone."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from os import PathLike
+from pathlib import Path
+from typing import Any, NoReturn
+
+from runfolio import catalog, layout, manifest
+from runfolio.errors import DamageError, DamageWarning, FormatError, ReadOnlyError
+from runfolio.history import Finding, History
+from runfolio.lock import Life, probe
+from runfolio.records import Manifest
+from runfolio.view import RunView
+
+WRITE_METHODS = frozenset({
+    "complete",
+    "end_timing",
+    "fail",
+    "log",
+    "progress",
+    "record_change",
+    "record_snapshot",
+    "record_timing",
+    "restore_from_snapshot",
+    "start",
+    "start_timing",
+    "step",
+    "store_result",
+})
+
+
+def load_run(run: str | PathLike[str], *, root: str | PathLike[str] | None = None) -> Run:
+    """Load a run, ended or live, as of now.
+
+    `run` is a path, a run id, a unique prefix of one, or `"latest"`; ids are looked up under `root` (by default the
+    environment variable RUNFOLIO_RUNS, else `runs`).
+
+    Warns once with DamageWarning if anything is not as it was written; `run.damage` then lists every finding, and what
+    is intact is there all the same. Raises NotFoundError, and FormatError for a folder of a newer format or no run.
+    """
+    return Run(catalog.find(run, root))
+
+
+class Run(RunView):
+    """A run that was loaded: the getters answer as of then, or as of the last `refresh()`. Writing is refused."""
+
+    _history: History
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(History(folder))
+        self._lives: dict[str, Life] = {}
+        self._own: list[Finding] = []
+        self.refresh()
+        if not self._see().of("event") and not self.damage and not self._lives:
+            raise FormatError(
+                f"{folder} is no run folder: it has neither records nor {layout.RUN_FILE}",
+                remedy="`runfolio ls` lists the runs",
+                file=str(folder),
+            )
+        found = self.damage
+        if found:
+            more = f", and {len(found) - 1} more" if len(found) > 1 else ""
+            warnings.warn(f"{folder} is damaged: {found[0]}{more}; see run.damage", DamageWarning, stacklevel=3)
+
+    def refresh(self) -> Run:
+        """Read what was written since, and look again whether the writer lives. Raises FormatError."""
+        with self._mutex:
+            # The locks first: a writer that ends in between is then seen ended, never interrupted.
+            self._lives = {
+                path.name.removesuffix(".lock"): probe(path, time.time()) for path in self._history.folder.glob("*.lock")
+            }
+            self._history.refresh()
+            self._check_versions()
+            self._own = self._check_manifest() + self._torn()
+        return self
+
+    @property
+    def damage(self) -> list[Finding]:
+        """Every finding of something that is not as it was written, by file, line and byte; empty for a sound run."""
+        return [*self._history.findings, *self._own]
+
+    def _life(self) -> Life:
+        event = self._state_event()
+        writer = layout.MAIN_WRITER if event is None else self._writer_of(event.seq)
+        return self._lives.get(writer) or Life(False, "its writer is gone: there is no lock file")
+
+    def _writer_of(self, seq: int) -> str:
+        """The writer of the latest state event."""
+        event = self._state_event()
+        streams = self._history.timeline.streams
+        return next((name for name, stream in streams.items() if event in stream.get("event", ())), layout.MAIN_WRITER)
+
+    def _check_versions(self) -> None:
+        for event in self._events("segment"):
+            version = event.context.get("format_version")
+            manifest.check_version(version if isinstance(version, int) else None, self._history.folder)
+
+    def _check_manifest(self) -> list[Finding]:
+        """What `run.json` has to say against the journals."""
+        ended = self.state in ("completed", "failed")
+        try:
+            found = manifest.read(self._history.folder)
+        except DamageError as error:
+            return [Finding(file=layout.RUN_FILE, reason=str(error.__cause__))]
+        except FormatError as error:
+            if error.__cause__ is None:
+                raise
+            missing = Finding(file=layout.RUN_FILE, reason="it is missing")
+            return [missing] if ended or not any(life.alive for life in self._lives.values()) else []
+        return _cuts(found, {tail.path.name: (tail.lines, tail.offset + tail.rest) for _, tail in self._history.tails()})
+
+    def _torn(self) -> list[Finding]:
+        """Unfinished last lines of writers that are gone: on a live one such a line is not there yet."""
+        return [
+            Finding(file=tail.path.name, line=tail.lines + 1, byte=tail.offset, reason=f"torn: {tail.rest} bytes of a last line")
+            for writer, tail in self._history.tails()
+            if tail.rest and not (writer in self._lives and self._lives[writer].alive)
+        ]
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name in WRITE_METHODS:
+            raise ReadOnlyError(
+                f"can't {name}: {self.run_id} was loaded for reading",
+                remedy="write through the Status that made the run, or make a new one",
+                key=name,
+            )
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return load_run, (str(self._history.folder.absolute()),)
+
+
+def _cuts(found: Manifest, lengths: dict[str, tuple[int, int]]) -> list[Finding]:
+    """Where an ended run's journals are shorter than they were at its end."""
+    findings = []
+    for file in (file for segment in found.segments for file in segment.files):
+        lines, size = lengths.get(file.file, (0, 0))
+        if size < file.bytes:
+            reason = f"cut: {lines} lines and {size} bytes of the {file.lines} and {file.bytes} at the run's end"
+            findings.append(Finding(file=file.file, line=lines + 1, byte=size, reason=reason))
+    return findings

@@ -1,0 +1,396 @@
+"""Status: the Status API's write side, into one run folder; its read side is that folder."""
+
+from __future__ import annotations
+
+import os
+import weakref
+from collections.abc import Iterable, Mapping
+from os import PathLike
+from pathlib import Path
+from threading import RLock
+from types import TracebackType
+from typing import Any, Literal, Self, get_args
+
+from runfolio import layout, schema
+from runfolio.clock import SYSTEM, Clock
+from runfolio.errors import NotFoundError, RunfolioError, UsageError
+from runfolio.lock import Life
+from runfolio.records import (
+    Change,
+    Description,
+    Event,
+    Failure,
+    Metadata,
+    Outcome,
+    PathStep,
+    Result,
+    Snapshot,
+    Timing,
+)
+from runfolio.recorder import Recorder, Running
+from runfolio.run import load_run
+from runfolio.schema import ChangeType, Schema, Schemas
+from runfolio.standing import fold
+from runfolio.step import Step, progress_fields
+from runfolio.timeline import Timeline
+from runfolio.values import as_text, instant, normal_object, number, optional_text, text
+from runfolio.view import RunView
+from runfolio.writer import Writer
+
+CHANGE_TYPES: tuple[str, ...] = get_args(ChangeType)
+OUTCOMES: tuple[str, ...] = get_args(Outcome)
+MAX_TRACEBACK = 100_000
+
+
+class Status(RunView):
+    """A run while it is recorded: every write is in its folder before the call returns.
+
+    The folder is made at the first write, under `root` (by default the environment variable RUNFOLIO_RUNS, else
+    `runs`), and named by the run id. `name` and `tags` are for people; `sequence` is the planned order of modules. All
+    getters of `RunView` answer from the folder. One Status may be used by several threads.
+
+    In a `with` statement the run is completed at the end of the block, and failed where an exception leaves it.
+
+    >>> import pandas as pd
+    >>> with Status(name="people", root=root) as status:
+    ...     with status.step("Loader", "two") as step:
+    ...         people = step.result(pd.DataFrame({"age": [31, 40]}))
+    ...     with status.step("Clean", "under_40", data=people) as step:
+    ...         people = step.result(people[people["age"] < 40])
+    >>> status.state, list(status.get_result()), [change["type"] for change in status.changes]
+    ('completed', ['Loader[two]_Clean[under_40]'], ['CREATE'])
+
+    Write methods raise RunEndedError after the run's end, WriteError where the operating system refuses, and UsageError
+    for arguments that can't be recorded; nothing is recorded then.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str | None = None,
+        sequence: Iterable[str] = (),
+        root: str | PathLike[str] | None = None,
+        tags: Iterable[str] = (),
+        clock: Clock = SYSTEM,
+    ) -> None:
+        super().__init__(None)
+        writer = Writer(
+            name=optional_text(name, "name"),
+            sequence=_texts(sequence, "sequence"),
+            tags=_texts(tags, "tags"),
+            root=layout.default_root() if root is None else Path(root),
+            clock=clock,
+        )
+        self._recorder = Recorder(writer)
+        self._timings: dict[str, Running] = {}
+        _live.add(self)
+
+    # The run
+
+    def start(self) -> None:
+        """Begin the run: make its folder. The first write does so by itself; a second call changes nothing."""
+        with self._recorder.mutex:
+            self._recorder.writer.segment()
+
+    def complete(self) -> None:
+        """End the run well: take its last snapshot, write totals and digests, let go of the lock."""
+        self._recorder.end("completed", None)
+
+    def fail(self, error: BaseException | str, *, module: str | None = None, experiment: str | None = None) -> None:
+        """End the run as failed. The step named is by default the one that failed last, if none finished since."""
+        failed_module, failed_experiment = self._recorder.failed_step()
+        failure = _failure(error, optional_text(module, "module"), optional_text(experiment, "experiment"))
+        if failure.module_name is None:
+            failure = _failure(error, failed_module, failed_experiment)
+        self._recorder.end("failed", failure)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._recorder.writer.ended is not None:
+            return
+        if error is None:
+            self.complete()
+            return
+        try:
+            self.fail(error)
+        except RunfolioError as failure:
+            error.add_note(f"runfolio could not record that the run failed: {failure}")
+
+    # Steps and timings
+
+    def step(
+        self,
+        module: str,
+        experiment: str,
+        *,
+        data: Any = None,
+        after: Step | Literal["last"] | None = "last",
+        step_name: str = "run",
+        context: Mapping[str, Any] | None = None,
+    ) -> Step:
+        """A step, to be used in a `with` statement; its snapshots, changes and timing are recorded by themselves.
+
+        `data` is its input (a frame or a dict of frames), which its result is compared with; without it, that is what
+        the step before gave. The step follows the last one that this thread finished, or the step given as `after`, or
+        none (None): that makes its path, and so its key.
+        """
+        if not (after is None or after == "last" or isinstance(after, Step)):
+            raise UsageError(f"after is {after!r}", remedy="pass a step, None for a new path, or nothing", key="after")
+        names = (text(module, "module"), text(experiment, "experiment"), text(step_name, "step_name"))
+        return Step(self._recorder, names, data=data, after=after, context=normal_object(context, "context"))
+
+    def start_timing(self, module: str, experiment: str, step: str, *, context: Mapping[str, Any] | None = None) -> str:
+        """Begin a timing by hand; returns its record_id, to end it with. Inside a step it is a nested one."""
+        names = (text(module, "module"), text(experiment, "experiment"), text(step, "step"))
+        running = self._recorder.begin(*names, normal_object(context, "context"))
+        self._timings[running.record_id] = running
+        return running.record_id
+
+    def end_timing(self, record_id: str, *, context: Mapping[str, Any] | None = None, outcome: Outcome = "completed") -> Timing:
+        """End a timing that was begun by hand; `context` is added to that of its beginning.
+
+        Raises NotFoundError if none of that id is running.
+        """
+        added = normal_object(context, "context")
+        _one_of(outcome, OUTCOMES, "outcome")
+        running = self._timings.pop(record_id, None)
+        if running is None:
+            raise NotFoundError(
+                f"no timing {record_id!r} is running", remedy="start_timing gives the id to end it with", key=str(record_id)
+            )
+        return self._recorder.finish(running, outcome, {**running.context, **added})
+
+    def record_timing(
+        self,
+        module: str,
+        experiment: str,
+        step: str,
+        start: Any,
+        end: Any,
+        *,
+        duration: float | None = None,
+        outcome: Outcome = "completed",
+        context: Mapping[str, Any] | None = None,
+    ) -> Timing:
+        """Record a timing that was taken elsewhere.
+
+        `start` and `end` are datetimes (naive ones are local time) or seconds since 1970. `duration`, in seconds, is
+        their difference unless given. Inside a step it is a nested one.
+        """
+        names = (text(module, "module"), text(experiment, "experiment"), text(step, "step"))
+        start_time, end_time = instant(start, "start"), instant(end, "end")
+        if end_time < start_time:
+            raise UsageError(f"end {end_time} is before start {start_time}", remedy="swap them?", key="end")
+        seconds = (end_time - start_time).total_seconds() if duration is None else number(duration, "duration")
+        outer = self._recorder.innermost
+        return self._recorder.timing(
+            None,
+            names,
+            start_time=start_time,
+            end_time=end_time,
+            duration_seconds=seconds,
+            cpu_seconds=None,
+            outcome=_one_of(outcome, OUTCOMES, "outcome"),
+            parent_id=outer.record_id if outer else None,
+            context=normal_object(context, "context"),
+        )
+
+    # Snapshots, changes, results
+
+    def record_snapshot(
+        self,
+        module: str | None,
+        experiment: str | None,
+        metadata: Mapping[str, Any] | Metadata | None = None,
+        *,
+        context: Mapping[str, Any] | None = None,
+    ) -> Snapshot[Metadata]:
+        """Record a snapshot by hand.
+
+        `metadata` holds `schema_before` and `schema_after`: each a Schema, a frame to infer it from, a dict of these by
+        part, or None. The context's `point` is `manual` unless it is given.
+        """
+        found = {"point": "manual", **normal_object(context, "context")}
+        names = (optional_text(module, "module"), optional_text(experiment, "experiment"))
+        return self._recorder.snapshot(*names, _metadata(metadata), found)
+
+    def record_change(
+        self,
+        change_type: ChangeType,
+        target: str,
+        details: Mapping[str, Any] | None = None,
+        *,
+        before: Any = None,
+        after: Any = None,
+        part: str | None = None,
+        module: str | None = None,
+        experiment: str | None = None,
+    ) -> Change:
+        """Record a change of the schema by hand; module and experiment are by default those of the step that runs.
+
+        `before` and `after` are Descriptions or Fields, or values, which are kept as text.
+        """
+        running = self._recorder.innermost
+        if running is not None and module is None:
+            module, experiment = running.module_name, experiment or running.experiment_name
+        return self._recorder.change(
+            _one_of(change_type, CHANGE_TYPES, "change_type"),
+            text(target, "target"),
+            optional_text(part, "part"),
+            _description(before),
+            _description(after),
+            optional_text(module, "module"),
+            optional_text(experiment, "experiment"),
+            running.snapshot_id if running is not None else None,
+            normal_object(details, "details") if details else {},
+        )
+
+    def store_result(
+        self, exp_key: str, data: Any, schema: Schemas = None, *, path: Iterable[tuple[str, str]] = ()
+    ) -> Result:
+        """Store a result: a frame or a dict of frames as Parquet, a report as JSON.
+
+        The schema is inferred from the data unless it is given. `path` holds the (module, experiment) pairs that led to
+        it; without them, the key alone says so.
+
+        Raises DataError if the data would not come back exactly as it is, and DuplicateKeyError for a key that is taken.
+        """
+        key = text(exp_key, "exp_key")
+        steps = tuple(PathStep(text(module, "module"), text(experiment, "experiment")) for module, experiment in path)
+        return self._recorder.store(key, data, _schemas_for(data, schema), steps)
+
+    # Progress, messages, restore
+
+    def progress(self, done: float, total: float | None = None, unit: str | None = None) -> None:
+        """How far the step that runs in this thread is: `done` of `total` `unit`.
+
+        A sample: at most five a second are written, and the last when the step ends, so that a call for every row costs
+        next to nothing.
+        """
+        self._recorder.progress(self._recorder.innermost, *progress_fields(done, total, unit))
+
+    def log(self, message: str, level: str = "info", *, context: Mapping[str, Any] | None = None) -> Event:
+        """Record a message, of the step that runs in this thread."""
+        found = normal_object(context, "context")
+        return self._recorder.log(self._recorder.innermost, text(message, "message"), text(level, "level"), found)
+
+    def restore_from_snapshot(self, snapshot_id: str) -> Event:
+        """Go back to a snapshot: metadata, results and experiments are as of then, plus what comes from now on.
+
+        All history stays, this call included. Keys of results that were stored after the snapshot can be stored again,
+        and the next step follows the last one before it. Raises NotFoundError.
+        """
+        with self._recorder.mutex:
+            standing = fold(self._see().until(snapshot_id))
+            return self._recorder.restore(snapshot_id, standing)
+
+    # The read side
+
+    def _see(self) -> Timeline:
+        with self._recorder.mutex:
+            history = self._history = self._recorder.writer.history
+            if history is not None:
+                history.refresh()
+        return super()._see()
+
+    def _life(self) -> Life:
+        return Life(True, "this process writes it")
+
+    @property
+    def folder(self) -> Path | None:
+        """The run folder; None before the first write."""
+        self._history = self._recorder.writer.history
+        return super().folder
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A pickle holds where the folder is, never its data; it loads as a run that only reads."""
+        return (RunView, (None,)) if self.folder is None else (load_run, (str(self.folder.absolute()),))
+
+
+_live: weakref.WeakSet[Status] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for status in list(_live):
+        status._mutex = RLock()
+        status._recorder.after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def _one_of(value: Any, allowed: tuple[str, ...], what: str) -> Any:
+    if value in allowed:
+        return value
+    raise UsageError(f"{what} is {value!r}", remedy=f"it is one of {', '.join(allowed)}", key=what)
+
+
+def _texts(values: Iterable[str], what: str) -> list[str]:
+    if isinstance(values, str):
+        raise UsageError(f"{what} is one text, {values!r}", remedy=f"pass a list: {what}=[{values!r}]", key=what)
+    return [text(value, what) for value in values]
+
+
+def _description(value: Any) -> Description | None:
+    if value is None or isinstance(value, Description):
+        return value
+    return Description.of_field(value) if isinstance(value, schema.Field) else Description(value=as_text(value))
+
+
+def _metadata(metadata: Mapping[str, Any] | Metadata | None) -> Metadata:
+    found = dict(metadata) if metadata is not None else {}
+    unknown = found.keys() - {"schema_before", "schema_after"}
+    if unknown:
+        raise UsageError(
+            f"metadata has a key {min(map(str, unknown))!r}", remedy="its keys are schema_before and schema_after", key="metadata"
+        )
+    return Metadata(_schemas(found.get("schema_before")), _schemas(found.get("schema_after")))
+
+
+def _schemas(value: Any) -> Schemas:
+    if value is None or isinstance(value, Schema):
+        return value
+    if isinstance(value, Mapping):
+        return {text(part, "part"): _schema(item) for part, item in value.items()} or None
+    return _schema(value)
+
+
+def _schema(value: Any) -> Schema:
+    return value if isinstance(value, Schema) else Schema.from_data(value)
+
+
+def _schemas_for(data: Any, given: Any) -> Schemas:
+    """The schema of a result as given, which must have the parts that the data has; else as inferred."""
+    if given is None:
+        return schema.of_data(data)
+    found = _schemas(given)
+    parts, wanted = {part for part, _ in schema.parts_of(found)}, {part for part, _ in schema.parts_of(schema.of_data(data))}
+    if parts != wanted:
+        raise UsageError(
+            f"the schema has the parts {_shown(parts)} and the data {_shown(wanted)}",
+            remedy="pass the schema of the data itself, or none to have it inferred",
+            key="schema",
+        )
+    return found
+
+
+def _shown(parts: set[str | None]) -> str:
+    return ", ".join("one without a name" if part is None else repr(part) for part in parts) or "none"
+
+
+def _failure(error: BaseException | str, module: str | None, experiment: str | None) -> Failure:
+    if not isinstance(error, BaseException):
+        message = text(error, "error")
+        return Failure(type="", message=message, traceback="", module_name=module, experiment_name=experiment)
+    from traceback import format_exception  # noqa: PLC0415  (only a run that fails needs it)
+
+    return Failure(
+        type=type(error).__qualname__,
+        message=text(str(error), "error"),
+        traceback=text("".join(format_exception(error))[-MAX_TRACEBACK:], "traceback"),
+        module_name=module,
+        experiment_name=experiment,
+    )

@@ -1,0 +1,180 @@
+"""Step: one module's experiment while it runs, recorded from its beginning to its commit.
+
+On disk a step is its before-snapshot, its start, its result, the changes, its timing, and last its after-snapshot: that
+commits it. The ids of timing and after-snapshot are taken at the start, for what is recorded on the way names them.
+"""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any, Literal, Self, TypeVar
+
+from msgspec import to_builtins
+
+from runfolio import schema
+from runfolio.errors import DuplicateKeyError, RunfolioError, UsageError
+from runfolio.records import Description, Metadata, PathStep
+from runfolio.recorder import Position, Recorder, Running
+from runfolio.schema import Schemas
+from runfolio.values import number, optional_text, text
+
+T = TypeVar("T")
+
+DESCRIBING_MODULES = frozenset({"Describer", "Evaluator", "Reporter"})
+"""Modules whose output describes data instead of changing it: no changes are recorded for them."""
+
+
+class Step:
+    """A step of a run, to be used in a `with` statement. `Status.step` makes it.
+
+    `path` is its experiment path, `key` the name that people know it by. A step that leaves its block by an exception is
+    recorded as failed; the run goes on, unless the exception ends that as well.
+    """
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        names: tuple[str, str, str],
+        *,
+        data: Any,
+        after: Step | Literal["last"] | None,
+        context: dict[str, Any],
+    ) -> None:
+        self.module_name, self.experiment_name, self.step_name = names
+        self.path: tuple[PathStep, ...] = ()
+        self._recorder = recorder
+        self._data = data
+        self._after = after
+        self._context = context
+        self._before: Schemas = None
+        self._schemas: Schemas = None
+        self._has_result = False
+        self._running: Running | None = None
+
+    @property
+    def key(self) -> str:
+        """The experiment key of this step's result, such as `Loader[a]_Preprocessor[scale]`; empty before it began."""
+        return key_of(self.path)
+
+    @property
+    def position(self) -> Position:
+        """Where this step stands, for those that follow it."""
+        return Position(self.path, self._schemas)
+
+    def __enter__(self) -> Self:
+        if self.path:
+            raise UsageError(f"step {self.key} was entered before", remedy="make a new step for each time")
+        recorder = self._recorder
+        before = self._predecessor()
+        self.path = (*before.path, PathStep(self.module_name, self.experiment_name))
+        self._before = before.schemas if self._data is None else schema.of_data(self._data)
+        self._data = None
+        names = (self.module_name, self.experiment_name, self.step_name)
+        with recorder.mutex:
+            self._snapshot("before", Metadata(self._before, None))
+            running = recorder.begin(*names, self._context)
+            running.snapshot_id = recorder.writer.segment().new_id("snapshot")
+            recorder.writer.event(
+                "step",
+                module_name=self.module_name,
+                experiment_name=self.experiment_name,
+                step_name=self.step_name,
+                record_id=running.record_id,
+                parent_id=running.parent_id,
+                context={"path": to_builtins(self.path)},
+            )
+        self._running = running
+        running.begun = running.ticks()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if error is None:
+            self._commit()
+            return
+        try:
+            self._fail(error)
+        except RunfolioError as failure:
+            error.add_note(f"runfolio could not record that step {self.key} failed: {failure}")
+
+    def result(self, data: T) -> T:
+        """Store what the step gave, and how it differs from the step's input; returns the data itself.
+
+        Takes the data that `Status.store_result` takes and raises what that raises. A step has one result.
+        """
+        running = self._begun()
+        if self._has_result:
+            raise DuplicateKeyError(
+                f"step {self.key} has a result already",
+                remedy="give several frames as a dict of them, or make a step for each",
+                key=self.key,
+            )
+        since = running.ticks()
+        schemas = schema.of_data(data)
+        self._recorder.store(self.key, data, schemas, self.path)
+        self._has_result, self._schemas = True, schemas
+        if self.module_name not in DESCRIBING_MODULES:
+            self._record_changes(running)
+        self._recorder.leave_out(since)
+        return data
+
+    def progress(self, done: float, total: float | None = None, unit: str | None = None) -> None:
+        """How far the step is, as `Status.progress`."""
+        self._recorder.progress(self._begun(), *progress_fields(done, total, unit))
+
+    def log(self, message: str, level: str = "info") -> None:
+        """Record a message of this step, as `Status.log`."""
+        self._recorder.log(self._begun(), text(message, "message"), text(level, "level"), {})
+
+    def _begun(self) -> Running:
+        if self._running is None:
+            raise UsageError("the step has not begun", remedy="use it in a with statement: `with status.step(...) as step:`")
+        return self._running
+
+    def _predecessor(self) -> Position:
+        if isinstance(self._after, Step):
+            return self._after.position
+        return self._recorder.thread.position if self._after == "last" else Position()
+
+    def _snapshot(self, point: str, metadata: Metadata, snapshot_id: str | None = None) -> None:
+        context = {**self._context, "point": point, "path": to_builtins(self.path)}
+        self._recorder.snapshot(self.module_name, self.experiment_name, metadata, context, snapshot_id)
+
+    def _record_changes(self, running: Running) -> None:
+        for part, difference in schema.diff_parts(self._before, self._schemas):
+            self._recorder.change(
+                difference.type,
+                difference.name,
+                part,
+                Description.of_field(difference.before),
+                Description.of_field(difference.after),
+                self.module_name,
+                self.experiment_name,
+                running.snapshot_id,
+                {},
+            )
+
+    def _commit(self) -> None:
+        running = self._begun()
+        with self._recorder.mutex:
+            self._recorder.finish(running, "completed", self._context)
+            self._snapshot("after", Metadata(self._before, self._schemas), running.snapshot_id)
+        self._recorder.thread.position = self.position
+
+    def _fail(self, error: BaseException) -> None:
+        described = text(f"{type(error).__name__}: {error}"[:1000], "error")
+        self._recorder.failed(self.module_name, self.experiment_name)
+        self._recorder.finish(self._begun(), "failed", {**self._context, "error": described})
+
+
+def progress_fields(done: float, total: float | None, unit: str | None) -> tuple[float, float | None, str | None]:
+    """The fields of a sample of progress. Raises UsageError for what is no finite number."""
+    return number(done, "done"), None if total is None else number(total, "total"), optional_text(unit, "unit")
+
+
+def key_of(path: tuple[PathStep, ...]) -> str:
+    """The experiment key of a path.
+
+    >>> key_of((PathStep("Loader", "a"), PathStep("Preprocessor", "scale")))
+    'Loader[a]_Preprocessor[scale]'
+    """
+    return "_".join(f"{step.module_name}[{step.experiment_name}]" for step in path)

@@ -1,0 +1,93 @@
+"""The records of a run in order, by writer and kind; and the run as of one of its snapshots."""
+
+from __future__ import annotations
+
+import heapq
+from bisect import bisect_right
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from itertools import chain
+from operator import attrgetter
+from typing import Any
+
+from runfolio.errors import NotFoundError
+from runfolio.records import Metadata, Snapshot
+
+Stream = dict[str, list[Any]]
+"""One writer's records by kind, each list in the order of `seq`."""
+
+_seq = attrgetter("seq")
+_BEGINNING = datetime.min.replace(tzinfo=timezone.utc)
+
+
+class Timeline:
+    """The records of all writers: merged by time, with each writer's own order kept."""
+
+    def __init__(self, streams: dict[str, Stream]) -> None:
+        self.streams = streams
+
+    def of(self, *kinds: str) -> list[Any]:
+        """The records of these kinds, in order. The list may be the reader's own: don't change it."""
+        if len(self.streams) == 1:
+            (stream,) = self.streams.values()
+            return _of_one(stream, kinds)
+        timed = (_timed(writer, _of_one(stream, kinds)) for writer, stream in sorted(self.streams.items()))
+        return [record for _, _, record in heapq.merge(*timed, key=lambda row: row[:2])]
+
+    def count(self, kind: str) -> int:
+        """How many records of a kind there are."""
+        return sum(len(stream.get(kind, ())) for stream in self.streams.values())
+
+    def snapshot(self, snapshot_id: str) -> Snapshot[Metadata] | None:
+        """The snapshot of that id."""
+        return next((found for _, found in self._snapshots(snapshot_id)), None)
+
+    def until(self, snapshot_id: str) -> Timeline:
+        """The timeline up to and including a snapshot: other writers' records by their time.
+
+        Raises NotFoundError.
+        """
+        for writer, snapshot in self._snapshots(snapshot_id):
+            return Timeline({
+                name: _until_seq(stream, snapshot.seq)
+                if name == writer
+                else _until_seq(stream, _last_seq(name, stream, snapshot.timestamp))
+                for name, stream in self.streams.items()
+            })
+        raise NotFoundError(
+            f"no snapshot {snapshot_id!r} in this run", remedy="get_snapshots() lists them", key=snapshot_id
+        )
+
+    def _snapshots(self, snapshot_id: str) -> Iterator[tuple[str, Snapshot[Metadata]]]:
+        for writer, stream in self.streams.items():
+            for snapshot in reversed(stream.get("snapshot", ())):
+                if snapshot.snapshot_id == snapshot_id:
+                    yield writer, snapshot
+
+
+def _of_one(stream: Stream, kinds: tuple[str, ...]) -> list[Any]:
+    if len(kinds) == 1:
+        return stream.get(kinds[0], [])
+    return sorted(chain.from_iterable(stream.get(kind, ()) for kind in kinds), key=_seq)
+
+
+def _timed(writer: str, records: list[Any]) -> Iterator[tuple[datetime, str, Any]]:
+    """Each record with the latest time met so far, so that a clock set back does not change a writer's order."""
+    latest = _BEGINNING
+    for record in records:
+        time = getattr(record, "timestamp", None) or getattr(record, "end_time", latest)
+        latest = max(latest, time)
+        yield latest, writer, record
+
+
+def _last_seq(writer: str, stream: Stream, time: datetime) -> int:
+    last = 0
+    for latest, _, record in _timed(writer, _of_one(stream, tuple(stream))):
+        if latest > time:
+            break
+        last = record.seq
+    return last
+
+
+def _until_seq(stream: Stream, seq: int) -> Stream:
+    return {kind: records[: bisect_right(records, seq, key=_seq)] for kind, records in stream.items()}

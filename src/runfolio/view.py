@@ -1,0 +1,355 @@
+"""RunView: every getter of the Status API, over the records of a run folder.
+
+There is one implementation of each: a live Status answers from its own folder by these, as does a run that was loaded,
+and either as of one of its snapshots.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from msgspec import convert
+
+from runfolio.artifacts import StoredResult
+from runfolio.errors import NotFoundError
+from runfolio.history import Finding, History
+from runfolio.lock import Life
+from runfolio.records import Change, Event, Failure, Header, Metadata, Opaque, Result, Snapshot, State, Timing
+from runfolio.schema import Schema, Schemas, parts_of
+from runfolio.standing import FOLDED_KINDS, Standing, fold, is_restore
+from runfolio.timeline import Timeline
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_TIMING_TEXT = ("record_id", "module_name", "experiment_name", "step_name")
+
+
+class RunView:
+    """The getters of a run.
+
+    Records come as they are stored, in order; `snapshots`, `changes` and `timing_records` are all history, while
+    metadata, results and experiments are those of the current state: as of the latest restored snapshot plus what came
+    later. Lists and dicts that are returned are the caller's to change.
+    """
+
+    def __init__(self, history: History | None, timeline: Timeline | None = None) -> None:
+        self._mutex = threading.RLock()
+        self._history = history
+        self._cut = timeline
+        self._standing = Standing()
+        self._taken: dict[str, int] | None = None
+
+    # What the run is
+
+    @property
+    def folder(self) -> Path | None:
+        """The run folder; None before the first write."""
+        return None if self._history is None else self._history.folder
+
+    @property
+    def run_id(self) -> str | None:
+        """The run's id, which names its folder when it is made; None before the first write."""
+        header = self._header()
+        return None if header is None else header.run_id
+
+    @property
+    def name(self) -> str | None:
+        """The name given to the run."""
+        header = self._header()
+        return None if header is None else header.name
+
+    @property
+    def tags(self) -> list[str]:
+        """The tags given to the run."""
+        header = self._header()
+        return [] if header is None else list(header.tags)
+
+    @property
+    def damage(self) -> list[Finding]:
+        """Every finding of something that is not as it was written, by file, line and byte; empty for a sound run."""
+        self._see()
+        return [] if self._history is None else list(self._history.findings)
+
+    # How it stands
+
+    @property
+    def state(self) -> State:
+        """`not_started`, `in_progress`, `completed`, `failed`; or `interrupted`, where the writer is gone without an end."""
+        event = self._state_event()
+        if event is None or event.state is None:
+            return "not_started"
+        return "interrupted" if event.state == "in_progress" and not self._life().alive else event.state
+
+    @property
+    def state_reason(self) -> str:
+        """How the state is known, in words."""
+        event = self._state_event()
+        if event is None:
+            return "nothing was written yet"
+        if event.state == "in_progress":
+            return self._life().reason
+        return f"its writer said so at {event.timestamp:%Y-%m-%d %H:%M:%S} UTC"
+
+    def is_completed(self) -> bool:
+        """Whether the run ended well."""
+        return self.state == "completed"
+
+    @property
+    def start_time(self) -> datetime | None:
+        """When the run was started, in UTC."""
+        started = self._events("state")
+        return started[0].timestamp if started else None
+
+    @property
+    def end_time(self) -> datetime | None:
+        """When the run was completed or failed, in UTC; None while it goes on, and where it was interrupted."""
+        event = self._state_event()
+        return None if event is None or event.state == "in_progress" else event.timestamp
+
+    @property
+    def duration_seconds(self) -> float | None:
+        """How long the run took by a monotonic clock; None before its end."""
+        event = self._state_event()
+        found = None if event is None else event.context.get("duration_seconds")
+        return found if isinstance(found, float) else None
+
+    @property
+    def error(self) -> Failure | None:
+        """Why the run failed; None where it did not."""
+        event = self._state_event()
+        if event is None or event.state != "failed":
+            return None
+        return convert(event.context["error"], Failure) if "error" in event.context else None
+
+    def get_status_summary(self) -> dict[str, Any]:
+        """The specification's summary, and the `state` and `last_completed` (module, experiment) beside it."""
+        timeline, standing = self._see(), self._stand()
+        snapshots, changes = timeline.of("snapshot"), timeline.of("change")
+        last = standing.last
+        return {
+            "sequence": self.sequence,
+            "active_modules": self._modules(finished=True),
+            "metadata_modules": list(standing.metadata),
+            "total_snapshots": len(snapshots),
+            "total_changes": len(changes),
+            "last_snapshot": snapshots[-1].snapshot_id if snapshots else None,
+            "last_change": changes[-1].change_id if changes else None,
+            "state": self.state,
+            "last_completed": None if last is None else (last.module_name, last.experiment_name),
+        }
+
+    @property
+    def sequence(self) -> list[str]:
+        """The order of the modules: as declared, then those met beyond that in the order in which they began."""
+        header = self._header()
+        declared = [] if header is None else header.sequence
+        return list(dict.fromkeys([*declared, *self._modules(finished=False)]))
+
+    # Records
+
+    @property
+    def snapshots(self) -> list[Snapshot[Metadata]]:
+        """All snapshots."""
+        return list(self._see().of("snapshot"))
+
+    @property
+    def changes(self) -> list[Change]:
+        """All schema changes."""
+        return list(self._see().of("change"))
+
+    @property
+    def timing_records(self) -> list[Timing]:
+        """All finished timings, nested ones included."""
+        return list(self._see().of("timing"))
+
+    @property
+    def events(self) -> list[Event]:
+        """All events: state changes, step starts, progress, log messages, restores."""
+        return list(self._see().of("event"))
+
+    @property
+    def opaque(self) -> list[Opaque]:
+        """Lines of kinds that this version of runfolio does not know."""
+        return list(self._see().of("opaque"))
+
+    def get_snapshots(self, module: str | None = None) -> list[Snapshot[Metadata]]:
+        """The snapshots of a module, or all."""
+        return _of_module(self.snapshots, module)
+
+    def get_snapshot_by_id(self, snapshot_id: str) -> Snapshot[Metadata] | None:
+        """The snapshot of that id, or None."""
+        return self._see().snapshot(snapshot_id)
+
+    def get_change_history(self, module: str | None = None) -> list[Change]:
+        """The schema changes of a module, or all."""
+        return _of_module(self.changes, module)
+
+    def get_timing_records(self, module: str | None = None) -> list[Timing]:
+        """The finished timings of a module, or all; nested ones included."""
+        return _of_module(self.timing_records, module)
+
+    def get_timing(self, *, nested: bool = False) -> pd.DataFrame:
+        """The finished timings, a row each; those of one thread's steps don't overlap, so their sum is the time spent.
+
+        Columns: record_id, module_name, experiment_name, step_name (text), start_time, end_time (datetime64[us, UTC]),
+        duration_seconds, cpu_seconds (float64, seconds), outcome and parent_id (text). With `nested`, what was timed
+        inside a step comes as well, with that step's record_id as its parent_id.
+        """
+        import pandas as pd  # noqa: PLC0415  (pandas takes 0.3 s; only who asks for a frame waits for it)
+
+        timings = [timing for timing in self._see().of("timing") if nested or timing.parent_id is None]
+        times = pd.DatetimeTZDtype("us", "UTC")
+        columns: dict[str, Any] = {name: [getattr(timing, name) for timing in timings] for name in _TIMING_TEXT}
+        for name in ("start_time", "end_time"):
+            columns[name] = pd.Series([getattr(timing, name) for timing in timings], dtype=times)
+        for name in ("duration_seconds", "cpu_seconds"):
+            columns[name] = pd.Series([getattr(timing, name) for timing in timings], dtype="float64")
+        columns["outcome"] = [timing.outcome for timing in timings]
+        columns["parent_id"] = pd.Series([timing.parent_id for timing in timings], dtype=object)
+        return pd.DataFrame(columns)
+
+    # State: metadata, results, experiments
+
+    def get_metadata(self, module: str) -> Schemas:
+        """The schema of what a module gave last: a dict of schemas where that has several parts.
+
+        Raises NotFoundError if the module has none.
+        """
+        metadata = self._stand().metadata
+        if module not in metadata:
+            raise NotFoundError(
+                f"no metadata of a module {module!r}", remedy=f"there is some of {list(metadata) or 'no module'}", key=module
+            )
+        return metadata[module]
+
+    def get_metadata_evolution(self, module: str) -> list[Schema]:
+        """The distinct schemas that went into a module and came out of it, in order."""
+        metadata = [snapshot.metadata for snapshot in self.get_snapshots(module)]
+        schemas = (schema for pair in metadata for side in (pair.schema_before, pair.schema_after) for _, schema in parts_of(side))
+        return list(dict.fromkeys(schemas))
+
+    @property
+    def results(self) -> dict[str, StoredResult]:
+        """Every stored result by its key."""
+        return self._stored(self._stand().results.values())
+
+    def get_result(self, *, module: str | None = None) -> dict[str, StoredResult]:
+        """The results at the end of each experiment path reached so far, or all those of a module, by key.
+
+        Each has `["data"]`, read when it is asked for, and `["schema"]`.
+        """
+        records = list(self._stand().results.values())
+        if module is not None:
+            return self._stored(record for record in records if record.path and record.path[-1].module_name == module)
+        inner = {record.path[:length] for record in records for length in range(1, len(record.path))}
+        return self._stored(record for record in records if record.path not in inner)
+
+    def get_data_by_module(self, modules: str | list[str]) -> dict[str, Any]:
+        """The data of each of these modules' latest result, by the module's name.
+
+        Data of several parts comes as `module_part`, a part each; a module without a result is left out.
+        """
+        wanted = [modules] if isinstance(modules, str) else modules
+        latest = {record.path[-1].module_name: record for record in self._stand().results.values() if record.path}
+        found: dict[str, Any] = {}
+        for module, stored in zip(wanted, map(latest.get, wanted), strict=True):
+            if stored is None:
+                continue
+            data = self._stored([stored])[stored.key]["data"]
+            named = stored.parts[0].name is not None
+            found |= {f"{module}_{part}": frame for part, frame in data.items()} if named else {module: data}
+        return found
+
+    def get_full_expt(self, module: str | None = None) -> dict[str, str]:
+        """The experiment of each module on the current path, up to and including `module` if given.
+
+        Raises NotFoundError if the module is not on the path.
+        """
+        experiments = self._stand().experiments
+        if module is None:
+            return dict(experiments)
+        if module not in experiments:
+            raise NotFoundError(
+                f"module {module!r} is not on the current path", remedy=f"that has {list(experiments)}", key=module
+            )
+        names = list(experiments)
+        return {name: experiments[name] for name in names[: names.index(module) + 1]}
+
+    def at(self, snapshot_id: str) -> RunView:
+        """The same getters as of a snapshot. Raises NotFoundError."""
+        timeline = self._see().until(snapshot_id)
+        return RunView(self._history, timeline)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.run_id or 'without a folder yet'}: {self.state}>"
+
+    # How the getters read
+
+    def _see(self) -> Timeline:
+        """The records to answer from; a live Status reads on before."""
+        if self._cut is not None:
+            return self._cut
+        return Timeline({}) if self._history is None else self._history.timeline
+
+    def _life(self) -> Life:
+        """Whether the writer of the run lives: here it does, for the answer is as of a moment when it wrote."""
+        return Life(True, "its writer was at work at that moment")
+
+    def _stand(self) -> Standing:
+        """Where the run stands, moved on by the records that came since the last time."""
+        with self._mutex:
+            timeline = self._see()
+            counts = {kind: timeline.count(kind) for kind in FOLDED_KINDS}
+            if counts != self._taken:
+                new = None if self._taken is None else _since(timeline, self._taken)
+                if new is None:
+                    self._standing = fold(timeline)
+                else:
+                    for record in new:
+                        self._standing.take(record)
+                self._taken = counts
+            return self._standing
+
+    def _stored(self, records: Iterable[Result]) -> dict[str, StoredResult]:
+        if self._history is None:
+            return {}
+        return {record.key: StoredResult(self._history.folder, record, self._history.schemas) for record in records}
+
+    def _events(self, *types: str) -> list[Event]:
+        return [event for event in self._see().of("event") if event.type in types]
+
+    def _state_event(self) -> Event | None:
+        return next((event for event in reversed(self._see().of("event")) if event.type == "state"), None)
+
+    def _header(self) -> Header | None:
+        event = next((event for event in self._see().of("event") if event.type == "segment"), None)
+        return None if event is None else convert(event.context, Header)
+
+    def _modules(self, *, finished: bool) -> list[str]:
+        """The modules in order: those that finished a step, or all that began one."""
+        points = ("after", "manual") if finished else ("before", "after", "manual")
+        return list(
+            dict.fromkeys(
+                snapshot.module_name
+                for snapshot in self._see().of("snapshot")
+                if snapshot.module_name is not None and snapshot.context.get("point") in points
+            )
+        )
+
+
+def _of_module(records: list[Any], module: str | None) -> list[Any]:
+    return records if module is None else [record for record in records if record.module_name == module]
+
+
+def _since(timeline: Timeline, taken: dict[str, int]) -> list[Any] | None:
+    """What came behind these counts, where that is all there is to a new answer: one writer, and no restore."""
+    if len(timeline.streams) != 1:
+        return None
+    (stream,) = timeline.streams.values()
+    new = [record for kind in FOLDED_KINDS for record in stream.get(kind, [])[taken[kind] :]]
+    return None if any(map(is_restore, new)) else sorted(new, key=lambda record: record.seq)

@@ -1,0 +1,235 @@
+"""The writer of a run: makes its folder at the first write, opens segments, and ends it.
+
+A segment that failed is never written to again: the next write opens a fresh one, whose header says where the old one
+was left. A forked child has a writer of its own: it forgets its parent's segment and opens one itself when it writes.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import weakref
+from pathlib import Path
+from typing import Any
+
+from msgspec import structs, to_builtins
+
+from runfolio import layout, manifest
+from runfolio.clock import Clock
+from runfolio.errors import RunEndedError, UsageError
+from runfolio.history import History
+from runfolio.journal import write_error
+from runfolio.lock import boot_id
+from runfolio.records import (
+    Continued,
+    Event,
+    EventType,
+    Failure,
+    Header,
+    Manifest,
+    Metadata,
+    SchemaRef,
+    SchemaRefs,
+    Snapshot,
+    State,
+    Totals,
+)
+from runfolio.schema import Schemas, parts_of, rows_of
+from runfolio.segment import Segment
+from runfolio.version import __version__
+
+_TRIES = 100
+
+
+class Writer:
+    """Where a Status writes. Not thread-safe: its owner holds a lock around every call."""
+
+    def __init__(self, *, name: str | None, sequence: list[str], tags: list[str], root: Path, clock: Clock) -> None:
+        self.clock = clock
+        self.history: History | None = None
+        self.ended: State | None = None
+        self._name = name
+        self._sequence = sequence
+        self._tags = tags
+        self._root = root
+        self._segment: Segment | None = None
+        self._owned: list[Segment] = []
+        self._start_time = clock.now()
+        self._start_tick = clock.monotonic()
+        self._steps = 0
+        weakref.finalize(self, _close, self._owned)
+
+    @property
+    def folder(self) -> Path:
+        """The run folder, which is there once there was a segment."""
+        assert self.history is not None
+        return self.history.folder
+
+    def segment(self) -> Segment:
+        """The segment to write to next, opened if need be. Raises RunEndedError, WriteError."""
+        found = self._segment
+        if found is not None and not found.broken:
+            return found
+        if self.ended is not None:
+            raise RunEndedError(
+                f"{self.folder.name} is {self.ended}: nothing can be added to it", remedy="begin another run with a new Status"
+            )
+        return self._start() if self.history is None else self._go_on(found)
+
+    def event(self, kind: EventType, **fields: Any) -> Event:
+        """Write an event."""
+        segment = self.segment()
+        event_id = segment.new_id("event")
+        record = Event(seq=segment.seq + 1, event_id=event_id, timestamp=self.clock.now(), type=kind, **fields)
+        segment.write("event", record)
+        return record
+
+    def snapshot(
+        self,
+        module: str | None,
+        experiment: str | None,
+        metadata: Metadata,
+        context: dict[str, Any],
+        snapshot_id: str | None = None,
+    ) -> Snapshot[Metadata]:
+        """Write a snapshot, and before it each schema that it is the first of this segment to name."""
+        refs = SchemaRefs(self.refs(metadata.schema_before), self.refs(metadata.schema_after))
+        segment = self.segment()
+        record = Snapshot(
+            seq=segment.seq + 1,
+            snapshot_id=snapshot_id or segment.new_id("snapshot"),
+            timestamp=self.clock.now(),
+            module_name=module,
+            experiment_name=experiment,
+            metadata=refs,
+            rows_before=rows_of(metadata.schema_before),
+            rows_after=rows_of(metadata.schema_after),
+            context=context,
+        )
+        segment.write("snapshot", record)
+        return structs.replace(record, metadata=metadata)  # type: ignore[arg-type, return-value]
+
+    def refs(self, schemas: Schemas) -> list[SchemaRef]:
+        """References to schemas, each of which is in this segment's journal when this returns."""
+        refs = []
+        for part, schema in parts_of(schemas):
+            segment = self.segment()
+            if schema.schema_id not in segment.schema_ids:
+                segment.write("schema", structs.replace(schema, seq=segment.seq + 1))
+                segment.schema_ids.add(schema.schema_id)
+            refs.append(SchemaRef(part, schema.schema_id))
+        return refs
+
+    def count_step(self) -> None:
+        """Count a finished timing that is part of no other."""
+        self._steps += 1
+
+    def end(self, state: State, failure: Failure | None) -> None:
+        """Write the last event of the run, its totals and digests, and let go of everything. Raises WriteError."""
+        duration = self.clock.monotonic() - self._start_tick
+        context: dict[str, Any] = {"duration_seconds": duration}
+        if failure is not None:
+            context["error"] = to_builtins(failure)
+        event = self.event("state", state=state, message=failure and failure.message, context=context)
+        files, self.ended = self.segment().files(), state
+        self._segment = None
+        try:
+            totals, segments = manifest.measure(self.folder, files, self._steps)
+            ended = self._manifest(state=state, totals=totals, error=failure)
+            manifest.write(
+                self.folder,
+                structs.replace(ended, end_time=event.timestamp, duration_seconds=duration, segments=segments),
+            )
+            manifest.write_sums(self.folder)
+        finally:
+            _close(self._owned, ended=True)
+
+    def _start(self) -> Segment:
+        """Make the folder and begin the run in it."""
+        self._start_time, self._start_tick = self.clock.now(), self.clock.monotonic()
+        folder = self._make_folder()
+        self.history = History(folder)
+        try:
+            segment = self._open(layout.MAIN_WRITER, None)
+            self._start_time = self.event("state", state="in_progress").timestamp
+            manifest.write(folder, self._manifest(state="in_progress", totals=Totals(), error=None))
+            self.snapshot(None, None, Metadata(None, None), {"point": "start"})
+        except BaseException:
+            _close(self._owned)
+            self.history = self._segment = None
+            raise
+        return segment
+
+    def _go_on(self, old: Segment | None) -> Segment:
+        left = None if old is None else Continued(old.writer, old.files())
+        return self._open(layout.token(8), left)
+
+    def _open(self, writer: str, continues: Continued | None) -> Segment:
+        segment = Segment(self.folder, writer)
+        self._owned.append(segment)
+        self._segment = segment
+        header = Header(
+            format_version=layout.FORMAT_VERSION,
+            run_id=self.folder.name,
+            name=self._name,
+            sequence=self._sequence,
+            tags=self._tags,
+            writer=writer,
+            host=platform.node(),
+            boot_id=boot_id(),
+            pid=os.getpid(),
+            runfolio=__version__,
+            python=platform.python_version(),
+            continues=continues,
+        )
+        self.event("segment", context=to_builtins(header))
+        return segment
+
+    def _make_folder(self) -> Path:
+        try:
+            self._root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise write_error(error, self._root) from error
+        for _ in range(_TRIES):
+            folder = self._root / layout.new_run_id(self._start_time, self._name)
+            try:
+                folder.mkdir()
+            except FileExistsError:
+                continue
+            except OSError as error:
+                raise write_error(error, folder) from error
+            return folder
+        raise UsageError(f"no free run id under {self._root} in {_TRIES} tries", remedy="give the run another name")
+
+    def _manifest(self, *, state: State, totals: Totals, error: Failure | None) -> Manifest:
+        return Manifest(
+            format_version=layout.FORMAT_VERSION,
+            run_id=self.folder.name,
+            name=self._name,
+            tags=self._tags,
+            sequence=self._sequence,
+            state=state,
+            start_time=self._start_time,
+            end_time=None,
+            duration_seconds=None,
+            host=platform.node(),
+            runfolio=__version__,
+            python=platform.python_version(),
+            error=error,
+            totals=totals,
+            segments=[],
+        )
+
+    def forget_parent(self) -> None:
+        """In a forked child: keep nothing that is the parent's. The next write opens a segment of this process's own."""
+        for segment in self._owned:
+            segment.abandon()
+        self._owned.clear()
+        self._segment = None
+        if self.history is not None:
+            self.history = History(self.history.folder)
+
+
+def _close(owned: list[Segment], *, ended: bool = False) -> None:
+    while owned:
+        owned.pop().close(ended=ended)
