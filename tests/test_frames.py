@@ -324,7 +324,7 @@ REFUSED = {
         "column 'a': text with a lone surrogate",
     ),
     "lone surrogate in category": (
-        lambda: category(["\udc80"], categories=pd.Index(["\udc80"], dtype=object)),
+        lambda: column(pd.Categorical.from_codes([0], pd.Index(["\udc80"], dtype=object))),
         "column 'a': text with a lone surrogate",
     ),
     "lone surrogate in unused category": (
@@ -403,11 +403,11 @@ REFUSED = {
     "level name int": (lambda: level_index([1], [2], names=["a", 1]), "index: the name 1"),
     "level with missing ints": (
         lambda: indexed(pd.MultiIndex([[1, 2], ["a"]], [[0, -1], [0, 0]])),
-        "index level 0: labels of int64 with some missing",
+        "index level 0: labels of int64 of which some are missing",
     ),
     "level of descending freq": (
         lambda: indexed(
-            pd.MultiIndex.from_product([pd.date_range("2024", periods=2, freq="-1D")], names=["t"])
+            pd.MultiIndex([pd.date_range("2024", periods=2, freq="-1D")], [[0, 1]])
         ),
         "index level 0: its freq",
     ),

@@ -2,20 +2,20 @@
 
 A description is a small JSON object. Its `form` names the row of the table that restores it:
 
-========== ===================================== ==============================================================
-form       further keys                          stands for
-========== ===================================== ==============================================================
-numpy      dtype                                 `int64`, `float32`, `bool`, `datetime64[s]`, `timedelta64[ns]`
-extension  dtype                                 `Int64`, `boolean`, `period[M]`, `interval[int64, right]`
-string     storage, missing                      pandas' string dtypes: `str` and `string`, in Python or Arrow
-zoned      unit, zone: [kind, value]             datetimes in a time zone
-category   ordered, labels, name[, values]       categories of text; the values only where there are no rows
-arrow      dtype                                 `pandas.ArrowDtype`
-object     cells, missing                        text, bytes or dates as Python objects
-========== ===================================== ==============================================================
+========== ================================ ============================================================
+form       further keys                     stands for
+========== ================================ ============================================================
+numpy      dtype                            `int64`, `float32`, `bool`, `datetime64[s]`, `timedelta64[ns]`
+extension  dtype                            `Int64`, `boolean`, `period[M]`, `interval[int64, right]`
+string     storage, missing                 pandas' string dtypes: `str` and `string`, in Python or Arrow
+zoned      unit, zone: [kind, value]        datetimes in a time zone
+category   ordered, labels, name[, values]  categories of text; values only where there are no rows
+arrow      dtype                            `pandas.ArrowDtype`
+object     cells, missing                   text, bytes or dates as Python objects
+========== ================================ ============================================================
 
-`missing` is the kind of missing value, one of `None`, `nan`, `NA`, `NaT`, or null where there is none. What has no
-description is refused by `Refusal`, whose text is the reason.
+`missing` is the kind of missing value, one of `None`, `nan`, `NA`, `NaT`, or null where there is none. What
+has no description is refused by `Refusal`, whose text is the reason.
 
 This module imports pandas and pyarrow, so `runfolio.frames` imports it only when a frame is at hand.
 """
@@ -41,8 +41,8 @@ MISSING: dict[str, Any] = {"None": None, "nan": np.nan, "NA": pd.NA, "NaT": pd.N
 MISSING_TYPES = {type(value): kind for kind, value in MISSING.items()}
 
 
-class Refusal(Exception):  # noqa: N818 - an answer to one question, never seen by users
-    """The values can't be described, so they would not come back exactly; the text is the reason."""
+class Refusal(Exception):
+    """The values would not come back exactly, for the reason that is its text; users see a DataError."""
 
 
 class CellType(NamedTuple):
@@ -97,7 +97,7 @@ def describe(values: Any) -> Description:
     """
     dtype = values.dtype
     if isinstance(dtype, np.dtype):
-        return _describe_object(values) if dtype == object else _describe_numpy(values)
+        return _describe_object(values) if dtype.kind == "O" else _describe_numpy(values)
     family = DESCRIBE.get(type(dtype))
     if family is None:
         raise Refusal(f"dtype {dtype} has no exact form in Parquet")
@@ -107,7 +107,8 @@ def describe(values: Any) -> Description:
 def restore(column: pa.ChunkedArray, description: Description) -> Any:
     """Return the NumPy or pandas array that a column of a file stands for.
 
-    >>> restore(pa.chunked_array([pa.array(["a", None])]), {"form": "object", "cells": "str", "missing": "nan"})
+    >>> column = pa.chunked_array([["a", None]])
+    >>> restore(column, {"form": "object", "cells": "str", "missing": "nan"})
     array(['a', nan], dtype=object)
     """
     return RESTORE[description["form"]](column, description)
@@ -260,9 +261,7 @@ def _describe_zone(zone: Any) -> list[Any]:
     fraction = found[1] % 60 if isinstance(found[1], float) else 0
     # Names of offsets and zones read from files have no place in Parquet: they show in the repr.
     if found[1] is None or fraction or repr(_restore_zone(*found)) != repr(zone):
-        raise Refusal(
-            f"time zone {zone!r}, which Parquet can't name; use a zone with a key or an offset in minutes"
-        )
+        raise Refusal(f"time zone {zone!r}, which Parquet can't name; use one with a key, or whole minutes")
     return found
 
 

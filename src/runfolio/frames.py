@@ -1,21 +1,21 @@
 """A pandas frame as one Parquet file: it comes back exactly, or is refused before a byte is written.
 
-The values stay native Parquet, so that duckdb, polars and `pandas.read_parquet` read the files too. What Parquet and
-pandas' own metadata lose is JSON under the footer key `runfolio`::
+The values stay native Parquet, so that duckdb, polars and `pandas.read_parquet` read the files too. What
+Parquet and pandas' own metadata lose is JSON under the footer key `runfolio`::
 
     {
       "version": 1,
-      "columns": [{"form": "numpy", "dtype": "int64"}, ...],         one description each, in order: see dtypes.py
-      "labels":  {"name": null, "dtype": {"form": "object", ...}},   the Index of the column labels
-      "index":   {"range": [0, 3, 1], "name": null}                  a RangeIndex, which has no column in the file
-              or {"levels": [{"name": "k", "dtype": {...},           levels are the columns after the frame's own
-                              "freq": null}, ...],                   the freq of a level of a MultiIndex
-                  "multi": false},                                   whether the index is a MultiIndex
+      "columns": [{"form": "numpy", "dtype": "int64"}, ...],        one description each, as in dtypes.py
+      "labels":  {"name": null, "dtype": {"form": "object", ...}},  the Index of the column labels
+      "index":   {"range": [0, 3, 1], "name": null}                 a RangeIndex, which is no column
+              or {"levels": [{"name": "k", "dtype": {...},          the columns after the frame's own
+                              "freq": null}, ...],                  that of a level of a MultiIndex
+                  "multi": false},                                  whether it is a MultiIndex
       "attrs":   {}
     }
 
-A MultiIndex comes back as its `remove_unused_levels()`, with equal labels in every row; labels that no row has, and the
-order within its `levels`, are how pandas keeps it, not what the frame says.
+A MultiIndex comes back as its `remove_unused_levels()`, with equal labels in every row: labels that no row has,
+and the order within its `levels`, are how pandas keeps it, not what the frame says.
 """
 
 # ruff: noqa: PLC0415
@@ -68,8 +68,8 @@ def check(frame: pd.DataFrame) -> None:
     >>> check(pd.DataFrame({"a": [1, 2], "b": [{"mixed"}, 3]}))
     Traceback (most recent call last):
     ...
-    runfolio.errors.DataError: the frame would not come back exactly: column 'b': object cells of type int and set; \
-convert or drop what is named here, then try again
+    runfolio.errors.DataError: the frame would not come back exactly: column 'b': object cells of \
+type int and set; convert or drop what is named here, then try again
     """
     _table(frame)
 
@@ -189,7 +189,7 @@ def _is_json_type(value: Any) -> bool:
 def is_text(value: Any) -> bool:
     """Whether the value is a plain str that UTF-8 can hold, which a lone surrogate can't be.
 
-    >>> is_text("ä"), is_text("\\udc80"), is_text(1)
+    >>> is_text("ä"), is_text(chr(0xDC80)), is_text(1)
     (True, False, False)
     """
     return type(value) is str and not any("\ud800" <= character <= "\udfff" for character in value)
@@ -228,7 +228,7 @@ def _describe(parts: list[Part]) -> tuple[list[dict[str, Any]], list[Problem]]:
 
 
 def _conversion_problems(parts: list[Part]) -> list[Problem]:
-    """Find the describable columns that Arrow can't take: text with lone surrogates passes every cheaper check."""
+    """Find the columns that Arrow can't take, such as text with lone surrogates, which pass cheaper checks."""
     import pyarrow as pa
 
     problems = []
@@ -239,7 +239,7 @@ def _conversion_problems(parts: list[Part]) -> list[Problem]:
             pa.array(part.values, from_pandas=True)
         except UnicodeEncodeError:
             problems.append(
-                Problem(f"{part.place}: text with a lone surrogate, which UTF-8 can't hold", part.column)
+                Problem(f"{part.place}: text with a lone surrogate", part.column)
             )
         except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
             problems.append(Problem(f"{part.place}: {error}", part.column))

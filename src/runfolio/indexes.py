@@ -1,6 +1,6 @@
 """The labels of a frame's columns and rows: what is wrong with them, how they are described, and restored.
 
-The footer of `runfolio.frames` documents the form. Like `runfolio.dtypes` this is imported when a frame is at hand.
+The footer of `runfolio.frames` documents the form. Like `runfolio.dtypes`, this module imports pandas.
 """
 
 from __future__ import annotations
@@ -152,7 +152,7 @@ def restore_index(description: Description, columns: list[pa.ChunkedArray]) -> p
 
 
 def _restore_level(column: pa.ChunkedArray, description: Description) -> pd.Index:
-    # The copy is for the values that NumPy sees in Arrow's read-only memory; the dtype keeps pandas 3 from inferring.
+    # NumPy sees some values in Arrow's read-only memory, hence the copy; the dtype keeps pandas 3 from inferring.
     values = restore(column, description["dtype"])
     return pd.Index(values, dtype=values.dtype, name=description["name"], copy=True)
 

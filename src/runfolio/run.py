@@ -8,7 +8,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, NoReturn
 
-from runfolio import catalog, layout, manifest
+from runfolio import layout, manifest
+from runfolio import root as roots
 from runfolio.errors import DamageError, DamageWarning, FormatError, ReadOnlyError
 from runfolio.history import Finding, History
 from runfolio.lock import Life, probe
@@ -41,7 +42,7 @@ def load_run(run: str | PathLike[str], *, root: str | PathLike[str] | None = Non
     Warns once with DamageWarning if anything is not as it was written; `run.damage` then lists every finding, and what
     is intact is there all the same. Raises NotFoundError, and FormatError for a folder of a newer format or no run.
     """
-    return Run(catalog.find(run, root))
+    return Run(roots.find(run, root))
 
 
 class Run(RunView):

@@ -1,4 +1,4 @@
-"""The runs under a root: finding one by its name, and listing them without reading their journals."""
+"""A root: the folder that holds the runs, and how a person names one of them."""
 
 from __future__ import annotations
 
