@@ -52,7 +52,8 @@ class StoredResult(Mapping[str, Any]):
 
     def _schema(self) -> Schemas:
         found = _joined(
-            (part.name, None if part.schema_id is None else self._schemas.get(part.schema_id)) for part in self.record.parts
+            (part.name, None if part.schema_id is None else self._schemas.get(part.schema_id))
+            for part in self.record.parts
         )
         return found  # type: ignore[no-any-return]
 
@@ -74,7 +75,8 @@ def write_parts(folder: Path, new_file: NewFile, decoration: str, data: Any, sch
     for name, part in parts:
         file, temporary = new_file(f"{decoration}-{name}" if name else decoration, _suffix(part))
         schema = by_part.get(name)
-        written.append(_write(folder / file, temporary, part, name=name, schema_id=schema and schema.schema_id))
+        schema_id = None if schema is None else schema.schema_id
+        written.append(_write(folder / file, temporary, part, name=name, schema_id=schema_id))
     return written
 
 
@@ -182,7 +184,11 @@ def _no_report(data: Any, place: str, depth: int) -> str | None:
         return f"{place} is an integer of more than 64 bits"
     if kind is str and not _is_utf8(data):
         return f"{place} holds a lone surrogate, which is not UTF-8"
-    return None if data is None or kind in (str, int, float, bool) else f"{place} is a {kind.__module__}.{kind.__qualname__}"
+    return (
+        None
+        if data is None or kind in (str, int, float, bool)
+        else f"{place} is a {kind.__module__}.{kind.__qualname__}"
+    )
 
 
 def _is_utf8(text: str) -> bool:

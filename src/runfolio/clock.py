@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import datetime, timezone
+from datetime import UTC, datetime
+from functools import partial
 
 from msgspec import Struct
-
-
-def utc_now() -> datetime:
-    """The time of day in UTC, with microseconds."""
-    return datetime.now(timezone.utc)
 
 
 class Clock(Struct, frozen=True):
     """Three functions: `now` gives a datetime in UTC, `monotonic` and `cpu` give seconds."""
 
-    now: Callable[[], datetime] = utc_now
+    now: Callable[[], datetime] = partial(datetime.now, UTC)
     monotonic: Callable[[], float] = time.perf_counter
     cpu: Callable[[], float] = time.process_time
 

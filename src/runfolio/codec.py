@@ -7,7 +7,7 @@ line's bytes before `,"crc"`. `run.json` is one such line.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 from zlib import crc32
 
@@ -32,7 +32,7 @@ MAX_LINE = 16 * 1024 * 1024
 
 _CRC_LENGTH = len(',"crc":"00000000"}')
 
-_encode = json.Encoder().encode
+_encode_into = json.Encoder().encode_into
 _DECODERS: dict[str, Callable[[bytes], LineType]] = {
     "snapshot": json.Decoder(Snapshot[SchemaRefs]).decode,
     "change": json.Decoder(Change).decode,
@@ -52,19 +52,22 @@ class BadLine(Exception):
 
 
 def encode(record: Struct) -> bytes:
-    """The line of a record, its newline included.
+    """The line of a record, its newline included. Raises UsageError if it would be longer than readers accept."""
+    line = bytearray()
+    encode_into(record, line)
+    return bytes(line)
 
-    Raises UsageError if the line would be longer than readers accept.
-    """
-    body = _encode(record) if _all_microseconds(record) else _encode(_with_microseconds(record))
-    body = body[:-1]
-    line = b'%b,"crc":"%08x"}\n' % (body, crc32(body))
+
+def encode_into(record: Struct, line: bytearray) -> None:
+    """The same, in place of what the buffer holds: a writer has one, and so makes no copies."""
+    _encode_into(record if _all_microseconds(record) else _with_microseconds(record), line)
+    del line[-1]
+    line += b',"crc":"%08x"}\n' % crc32(line)
     if len(line) > MAX_LINE:
         raise UsageError(
             f"a {type(record).__name__} of {len(line):,} bytes is longer than a line may be, {MAX_LINE:,}",
             remedy="store what is large as a result",
         )
-    return line
 
 
 def decode(kind: str, line: bytes) -> LineType | Opaque:
@@ -134,11 +137,9 @@ def _opaque(kind: str, line: bytes, error: Exception) -> Opaque:
 def _all_microseconds(record: Any) -> bool:
     """Whether msgspec spells all times with microseconds: it leaves out `.000000`, which the format asks for."""
     kind = type(record)
-    if kind is Schema:
-        return True
     if kind is Timing or kind is Manifest:
         return bool(record.start_time.microsecond and (record.end_time is None or record.end_time.microsecond))
-    return bool(record.timestamp.microsecond)
+    return kind is Schema or record.timestamp.microsecond != 0
 
 
 def _with_microseconds(record: Any) -> dict[str, Any]:
@@ -146,6 +147,6 @@ def _with_microseconds(record: Any) -> dict[str, Any]:
     fields: dict[str, Any] = to_builtins(record, builtin_types=(datetime,))
     for name, value in fields.items():
         if isinstance(value, datetime):
-            utc = value.astimezone(timezone.utc)
+            utc = value.astimezone(UTC)
             fields[name] = utc.isoformat(timespec="microseconds").replace("+00:00", "Z")
     return fields

@@ -67,9 +67,7 @@ NUMPY_DTYPES = frozenset(
     )
 )
 
-INTERVAL_DTYPES = frozenset(
-    np.dtype(name) for name in ("int64", "float64", "datetime64[ns]", "datetime64[us]")
-)
+INTERVAL_DTYPES = frozenset(np.dtype(name) for name in ("int64", "float64", "datetime64[ns]", "datetime64[us]"))
 
 # Each of these comes out of Parquet as the type it went in; time32, date64 and timestamp[s] change their unit.
 ARROW_TYPES: tuple[Callable[[Any], bool], ...] = (
@@ -231,9 +229,7 @@ def _describe_string(values: Any) -> Description:
 
 def _restore_string(column: pa.ChunkedArray, description: Description) -> Any:
     dtype: Any = pd.StringDtype(description["storage"], na_value=MISSING[description["missing"]])
-    if (
-        dtype.storage == "python"
-    ):  # pandas 2.3's __from_arrow__ makes an array of another class where nan is missing
+    if dtype.storage == "python":  # pandas 2.3's __from_arrow__ makes an array of another class where nan is missing
         return pd.array(column.to_numpy(), dtype=dtype)
     return dtype.__from_arrow__(column.cast(pa.large_string()))
 
@@ -324,9 +320,7 @@ def _restore_arrow(column: pa.ChunkedArray, _: Description) -> Any:
 
 DESCRIBE: dict[type, Callable[[Any], Description]] = {
     **{
-        type(pandas_dtype(f"{name}{bits}")): _describe_extension
-        for name in ("Int", "UInt")
-        for bits in (8, 16, 32, 64)
+        type(pandas_dtype(f"{name}{bits}")): _describe_extension for name in ("Int", "UInt") for bits in (8, 16, 32, 64)
     },
     pd.BooleanDtype: _describe_extension,
     pd.Float32Dtype: _describe_float,

@@ -25,10 +25,9 @@ from __future__ import annotations
 
 import json
 import zoneinfo
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from runfolio.errors import DamageError, DataError, FormatError
+from runfolio.errors import DamageError, FormatError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,21 +43,6 @@ WRITE_OPTIONS: dict[str, Any] = {
 
 FOOTER_KEY = b"runfolio"
 FOOTER_VERSION = 1
-
-
-class Problem(NamedTuple):
-    """A reason why a frame is refused, and the column it is about."""
-
-    text: str
-    column: str | None = None
-
-
-class Part(NamedTuple):
-    """A column or an index level: its place in words, its label if it is a column, its values."""
-
-    place: str
-    column: str | None
-    values: Any
 
 
 def check(frame: pd.DataFrame) -> None:
@@ -85,9 +69,16 @@ def write(frame: pd.DataFrame, path: str) -> None:
     0  1
     1  2
     """
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    pq.write_table(_table(frame), path, **WRITE_OPTIONS)
+    from runfolio.refusals import unconvertible
+
+    table = _table(frame)
+    try:
+        pq.write_table(table, path, **WRITE_OPTIONS)
+    except pa.ArrowException as error:  # such as a cell of more than 2 GB
+        raise unconvertible(frame, error) from error
 
 
 def read(data: bytes | memoryview) -> pd.DataFrame:
@@ -109,9 +100,7 @@ def read(data: bytes | memoryview) -> pd.DataFrame:
     try:
         return _frame(table, footer)
     except zoneinfo.ZoneInfoNotFoundError as error:
-        raise FormatError(
-            f"this machine doesn't know a time zone: {error}", remedy="install tzdata"
-        ) from error
+        raise FormatError(f"this machine doesn't know a time zone: {error}", remedy="install tzdata") from error
 
 
 # ---------------------------------------------------------------------------------------------------- writing
@@ -121,129 +110,15 @@ def _table(frame: pd.DataFrame) -> pa.Table:
     """Return the frame as the Arrow table to write, its footer included, or raise `DataError`."""
     import pyarrow as pa
 
-    from runfolio.indexes import index_problems, label_problems
+    from runfolio.refusals import describe_all, unconvertible
 
-    problems = _whole_frame_problems(frame)
-    if problems:
-        raise _error(problems)
-    parts = list(_parts(frame))
-    descriptions, value_problems = _describe(parts)
-    problems = [*label_problems(frame.columns), *value_problems, *index_problems(frame.index)]
-    if problems:
-        raise _error([*problems, *_conversion_problems(parts)])
+    descriptions = describe_all(frame)
     try:
         table = _convert(frame)
     except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
-        raise _error(_conversion_problems(parts) or [Problem(f"it can't be converted: {error}")]) from error
-    return table.replace_schema_metadata(
-        {**table.schema.metadata, FOOTER_KEY: _footer_bytes(frame, descriptions)}
-    )
-
-
-def _error(problems: list[Problem]) -> DataError:
-    listed = tuple(problem.text for problem in problems)
-    return DataError(
-        f"the frame would not come back exactly: {'; '.join(listed)}",
-        problems=listed,
-        remedy="convert or drop what is named here, then try again",
-        column=next((problem.column for problem in problems if problem.column is not None), None),
-    )
-
-
-def _whole_frame_problems(frame: Any) -> list[Problem]:
-    import pandas as pd
-
-    if type(frame) is not pd.DataFrame:
-        return [
-            Problem(f"it is a {type(frame).__module__}.{type(frame).__qualname__}, not a pandas.DataFrame")
-        ]
-    problems = []
-    if not frame.shape[1]:
-        problems.append(Problem("it has no columns"))
-    if not frame.flags.allows_duplicate_labels:
-        problems.append(Problem("its flags are not the default: allows_duplicate_labels is False"))
-    if not _is_json(frame.attrs):
-        problems.append(Problem("its attrs are not plain JSON (dict, list, str, bool, None, finite numbers)"))
-    return problems
-
-
-def _is_json(value: Any) -> bool:
-    """Whether the value comes back from JSON equal and of the same types throughout."""
-    try:
-        json.dumps(
-            value, allow_nan=False
-        )  # refuses cycles, great depth and integers of more than 4,300 digits
-        return _is_json_type(value)
-    except (ValueError, TypeError, RecursionError):
-        return False
-
-
-def _is_json_type(value: Any) -> bool:
-    if type(value) is dict:
-        return all(is_text(key) and _is_json_type(item) for key, item in value.items())
-    if type(value) is list:
-        return all(map(_is_json_type, value))
-    return value is None or type(value) in (bool, int, float) or is_text(value)
-
-
-def is_text(value: Any) -> bool:
-    """Whether the value is a plain str that UTF-8 can hold, which a lone surrogate can't be.
-
-    >>> is_text("ä"), is_text(chr(0xDC80)), is_text(1)
-    (True, False, False)
-    """
-    return type(value) is str and not any("\ud800" <= character <= "\udfff" for character in value)
-
-
-def name_of(label: Any) -> str:
-    """Return a column's label as an error's `column` field names it.
-
-    >>> name_of("a"), name_of(1)
-    ('a', '1')
-    """
-    return label if type(label) is str else repr(label)
-
-
-def _parts(frame: pd.DataFrame) -> Iterator[Part]:
-    from runfolio.indexes import stored_levels
-
-    for label, values in frame.items():
-        yield Part(f"column {label!r}", name_of(label), values)
-    levels = stored_levels(frame.index)
-    for number, values in enumerate(levels):
-        name = number if values.name is None else repr(values.name)
-        yield Part("index" if len(levels) == 1 else f"index level {name}", None, values)
-
-
-def _describe(parts: list[Part]) -> tuple[list[dict[str, Any]], list[Problem]]:
-    from runfolio.dtypes import Refusal, describe
-
-    descriptions, problems = [], []
-    for place, column, values in parts:
-        try:
-            descriptions.append(describe(values))
-        except Refusal as refusal:
-            problems.append(Problem(f"{place}: {refusal}", column))
-    return descriptions, problems
-
-
-def _conversion_problems(parts: list[Part]) -> list[Problem]:
-    """Find the columns that Arrow can't take, such as text with lone surrogates, which pass cheaper checks."""
-    import pyarrow as pa
-
-    problems = []
-    for part in parts:
-        if _describe([part])[1]:
-            continue
-        try:
-            pa.array(part.values, from_pandas=True)
-        except UnicodeEncodeError:
-            problems.append(
-                Problem(f"{part.place}: text with a lone surrogate", part.column)
-            )
-        except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
-            problems.append(Problem(f"{part.place}: {error}", part.column))
-    return problems
+        raise unconvertible(frame, error) from error
+    metadata = {**table.schema.metadata, FOOTER_KEY: _footer_bytes(frame, descriptions)}
+    return table.replace_schema_metadata(metadata)
 
 
 def _convert(frame: pd.DataFrame) -> pa.Table:

@@ -143,7 +143,9 @@ class _SegmentReader:
         """What can be given, around lines that are lost; what may have gaps that are yet to be filled is held back."""
         given: Stream = {}
         expected = self._next
-        rows = sorted(((record.seq, kind, record) for kind, records in fresh.items() for record in records), key=lambda r: r[0])
+        rows = sorted(
+            ((record.seq, kind, record) for kind, records in fresh.items() for record in records), key=lambda r: r[0]
+        )
         for index, (seq, kind, record) in enumerate(rows):
             if seq < expected:
                 self._report(kind, f"seq {seq} of writer {self._writer} stands twice")

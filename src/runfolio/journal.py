@@ -36,7 +36,7 @@ class Journal:
         except OSError as error:
             raise write_error(error, path) from error
 
-    def append(self, line: bytes) -> None:
+    def append(self, line: bytes | bytearray) -> None:
         """Write one line. When this returns, the line survives the end of the process.
 
         Raises WriteError; the journal may then end in a part of the line, and must not be appended to again.
@@ -56,7 +56,7 @@ class Journal:
 
 
 class Tail:
-    """A journal as read so far. `offset` and `lines` say up to where, `rest` the bytes of an unfinished line behind it."""
+    """A journal as read so far: `offset` and `lines` say up to where, `rest` the bytes of an unfinished line there."""
 
     __slots__ = ("lines", "offset", "path", "rest")
 

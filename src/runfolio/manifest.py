@@ -34,7 +34,9 @@ def read(folder: Path) -> Manifest:
         manifest = codec.decode_manifest(data)
     except BadLine as error:
         check_version(codec.format_version(data), path)
-        raise DamageError(f"{path} is damaged: {error}", remedy="the journals hold all that it said", file=str(path)) from error
+        raise DamageError(
+            f"{path} is damaged: {error}", remedy="the journals hold all that it said", file=str(path)
+        ) from error
     check_version(manifest.format_version, path)
     return manifest
 
@@ -72,11 +74,14 @@ def write_sums(folder: Path) -> None:
 
     The digests of results are those of their commit lines. Raises WriteError.
     """
-    known = {part.file: part.sha256 for result in scan(folder, "result") if isinstance(result, Result) for part in result.parts}
+    known = {
+        part.file: part.sha256
+        for result in scan(folder, "result")
+        if isinstance(result, Result)
+        for part in result.parts
+    }
     names = sorted(path.relative_to(folder).as_posix() for path in (*folder.glob("*"), *folder.glob("results/*")))
-    lines = [
-        f"{known.get(name) or _sha256(folder / name)}  {name}\n" for name in names if layout.is_run_file(name)
-    ]
+    lines = [f"{known.get(name) or _sha256(folder / name)}  {name}\n" for name in names if layout.is_run_file(name)]
     replace(folder / layout.SUMS_FILE, "".join(lines).encode())
 
 

@@ -36,7 +36,9 @@ def find(run: str | PathLike[str], root: str | PathLike[str] | None = None) -> P
     if path.is_dir() and (path / layout.RUN_FILE).exists():
         return path
     raise NotFoundError(
-        f"no run {text!r} under {base}", remedy="`runfolio ls` lists the runs; --root or RUNFOLIO_RUNS names another root", key=text
+        f"no run {text!r} under {base}",
+        remedy="`runfolio ls` lists the runs; --root or RUNFOLIO_RUNS names another root",
+        key=text,
     )
 
 
@@ -51,5 +53,7 @@ def folders(root: Path) -> list[str]:
     except FileNotFoundError:
         return []
     except NotADirectoryError as error:
-        raise NotFoundError(f"{root} is a file", remedy="name the folder that holds the runs", file=str(root)) from error
+        raise NotFoundError(
+            f"{root} is a file", remedy="name the folder that holds the runs", file=str(root)
+        ) from error
     return sorted((name for name in names if (root / name / layout.RUN_FILE).exists()), reverse=True)

@@ -16,21 +16,23 @@ from runfolio.lock import Life, probe
 from runfolio.records import Manifest
 from runfolio.view import RunView
 
-WRITE_METHODS = frozenset({
-    "complete",
-    "end_timing",
-    "fail",
-    "log",
-    "progress",
-    "record_change",
-    "record_snapshot",
-    "record_timing",
-    "restore_from_snapshot",
-    "start",
-    "start_timing",
-    "step",
-    "store_result",
-})
+WRITE_METHODS = frozenset(
+    {
+        "complete",
+        "end_timing",
+        "fail",
+        "log",
+        "progress",
+        "record_change",
+        "record_snapshot",
+        "record_timing",
+        "restore_from_snapshot",
+        "start",
+        "start_timing",
+        "step",
+        "store_result",
+    }
+)
 
 
 def load_run(run: str | PathLike[str], *, root: str | PathLike[str] | None = None) -> Run:
@@ -71,7 +73,8 @@ class Run(RunView):
         with self._mutex:
             # The locks first: a writer that ends in between is then seen ended, never interrupted.
             self._lives = {
-                path.name.removesuffix(".lock"): probe(path, time.time()) for path in self._history.folder.glob("*.lock")
+                path.name.removesuffix(".lock"): probe(path, time.time())
+                for path in self._history.folder.glob("*.lock")
             }
             self._history.refresh()
             self._check_versions()
@@ -85,14 +88,9 @@ class Run(RunView):
 
     def _life(self) -> Life:
         event = self._state_event()
-        writer = layout.MAIN_WRITER if event is None else self._writer_of(event.seq)
+        streams = self._history.timeline.streams.items()
+        writer = next((name for name, stream in streams if event in stream.get("event", ())), layout.MAIN_WRITER)
         return self._lives.get(writer) or Life(False, "its writer is gone: there is no lock file")
-
-    def _writer_of(self, seq: int) -> str:
-        """The writer of the latest state event."""
-        event = self._state_event()
-        streams = self._history.timeline.streams
-        return next((name for name, stream in streams.items() if event in stream.get("event", ())), layout.MAIN_WRITER)
 
     def _check_versions(self) -> None:
         for event in self._events("segment"):
@@ -111,12 +109,19 @@ class Run(RunView):
                 raise
             missing = Finding(file=layout.RUN_FILE, reason="it is missing")
             return [missing] if ended or not any(life.alive for life in self._lives.values()) else []
-        return _cuts(found, {tail.path.name: (tail.lines, tail.offset + tail.rest) for _, tail in self._history.tails()})
+        return _cuts(
+            found, {tail.path.name: (tail.lines, tail.offset + tail.rest) for _, tail in self._history.tails()}
+        )
 
     def _torn(self) -> list[Finding]:
         """Unfinished last lines of writers that are gone: on a live one such a line is not there yet."""
         return [
-            Finding(file=tail.path.name, line=tail.lines + 1, byte=tail.offset, reason=f"torn: {tail.rest} bytes of a last line")
+            Finding(
+                file=tail.path.name,
+                line=tail.lines + 1,
+                byte=tail.offset,
+                reason=f"torn: {tail.rest} bytes of a last line",
+            )
             for writer, tail in self._history.tails()
             if tail.rest and not (writer in self._lives and self._lives[writer].alive)
         ]

@@ -16,7 +16,7 @@ ChangeType = Literal["CREATE", "UPDATE", "DELETE", "TRANSFORM"]
 
 
 class Field(Struct, frozen=True, kw_only=True):
-    """One column: its name, its dtype as pandas spells it, whether the dtype can hold missing values, how many it holds."""
+    """One column: name, dtype as pandas spells it, whether that can hold missing values, how many there are."""
 
     name: str
     dtype: str

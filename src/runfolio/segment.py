@@ -30,7 +30,8 @@ class Segment:
         self.steps = 0
         self.schema_ids: set[str] = set()
         self._ids: dict[str, int] = {}
-        self._id_prefix = "" if writer == layout.MAIN_WRITER else f"{writer}-"
+        self._id_infix = "-" if writer == layout.MAIN_WRITER else f"-{writer}-"
+        self._line = bytearray()
         self._journals: dict[str, Journal] = {}
         self.lock = Lock(folder / layout.lock_name(writer), writer)
 
@@ -39,19 +40,17 @@ class Segment:
 
         Ids of other writers than the first carry its id: `change-000001`, `change-x7k2-000001`.
         """
-        count = self._ids.get(noun, 0) + 1
-        self._ids[noun] = count
-        return f"{noun}-{self._id_prefix}{count:06d}"
+        self._ids[noun] = count = self._ids.get(noun, 0) + 1
+        return noun + self._id_infix + str(count).zfill(6)
 
     def write(self, kind: str, record: Struct) -> None:
         """Append a record, whose `seq` is this segment's next one.
 
         Raises WriteError, UsageError if the record is too long for a line: then nothing was written.
         """
-        line = codec.encode(record)
+        codec.encode_into(record, self._line)
         try:
-            journal = self._journals.get(kind) or self._open(kind)
-            journal.append(line)
+            (self._journals.get(kind) or self._open(kind)).append(self._line)
         except WriteError:
             self.broken = True
             raise

@@ -15,6 +15,7 @@ from runfolio import layout, schema
 from runfolio.clock import SYSTEM, Clock
 from runfolio.errors import NotFoundError, RunfolioError, UsageError
 from runfolio.lock import Life
+from runfolio.recorder import Recorder, Running
 from runfolio.records import (
     Change,
     Description,
@@ -27,7 +28,6 @@ from runfolio.records import (
     Snapshot,
     Timing,
 )
-from runfolio.recorder import Recorder, Running
 from runfolio.run import load_run
 from runfolio.schema import ChangeType, Schema, Schemas
 from runfolio.standing import fold
@@ -107,7 +107,9 @@ class Status(RunView):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._recorder.writer.ended is not None:
             return
         if error is None:
@@ -148,7 +150,9 @@ class Status(RunView):
         self._timings[running.record_id] = running
         return running.record_id
 
-    def end_timing(self, record_id: str, *, context: Mapping[str, Any] | None = None, outcome: Outcome = "completed") -> Timing:
+    def end_timing(
+        self, record_id: str, *, context: Mapping[str, Any] | None = None, outcome: Outcome = "completed"
+    ) -> Timing:
         """End a timing that was begun by hand; `context` is added to that of its beginning.
 
         Raises NotFoundError if none of that id is running.
@@ -158,7 +162,9 @@ class Status(RunView):
         running = self._timings.pop(record_id, None)
         if running is None:
             raise NotFoundError(
-                f"no timing {record_id!r} is running", remedy="start_timing gives the id to end it with", key=str(record_id)
+                f"no timing {record_id!r} is running",
+                remedy="start_timing gives the id to end it with",
+                key=str(record_id),
             )
         return self._recorder.finish(running, outcome, {**running.context, **added})
 
@@ -232,19 +238,21 @@ class Status(RunView):
 
         `before` and `after` are Descriptions or Fields, or values, which are kept as text.
         """
-        running = self._recorder.innermost
+        # The hot path: what is None or plain already takes no call.
+        recorder = self._recorder
+        running = recorder.innermost
         if running is not None and module is None:
             module, experiment = running.module_name, experiment or running.experiment_name
-        return self._recorder.change(
-            _one_of(change_type, CHANGE_TYPES, "change_type"),
+        return recorder.change(
+            change_type if change_type in CHANGE_TYPES else _one_of(change_type, CHANGE_TYPES, "change_type"),
             text(target, "target"),
-            optional_text(part, "part"),
-            _description(before),
-            _description(after),
-            optional_text(module, "module"),
-            optional_text(experiment, "experiment"),
-            running.snapshot_id if running is not None else None,
-            normal_object(details, "details") if details else {},
+            None if part is None else text(part, "part"),
+            None if before is None else _description(before),
+            None if after is None else _description(after),
+            None if module is None else text(module, "module"),
+            None if experiment is None else text(experiment, "experiment"),
+            None if running is None else running.snapshot_id,
+            {} if details is None else normal_object(details, "details"),
         )
 
     def store_result(
@@ -255,7 +263,7 @@ class Status(RunView):
         The schema is inferred from the data unless it is given. `path` holds the (module, experiment) pairs that led to
         it; without them, the key alone says so.
 
-        Raises DataError if the data would not come back exactly as it is, and DuplicateKeyError for a key that is taken.
+        Raises DataError if the data would not come back exactly, DuplicateKeyError for a key that is taken.
         """
         key = text(exp_key, "exp_key")
         steps = tuple(PathStep(text(module, "module"), text(experiment, "experiment")) for module, experiment in path)
@@ -345,7 +353,9 @@ def _metadata(metadata: Mapping[str, Any] | Metadata | None) -> Metadata:
     unknown = found.keys() - {"schema_before", "schema_after"}
     if unknown:
         raise UsageError(
-            f"metadata has a key {min(map(str, unknown))!r}", remedy="its keys are schema_before and schema_after", key="metadata"
+            f"metadata has a key {min(map(str, unknown))!r}",
+            remedy="its keys are schema_before and schema_after",
+            key="metadata",
         )
     return Metadata(_schemas(found.get("schema_before")), _schemas(found.get("schema_after")))
 
@@ -367,7 +377,10 @@ def _schemas_for(data: Any, given: Any) -> Schemas:
     if given is None:
         return schema.of_data(data)
     found = _schemas(given)
-    parts, wanted = {part for part, _ in schema.parts_of(found)}, {part for part, _ in schema.parts_of(schema.of_data(data))}
+    parts, wanted = (
+        {part for part, _ in schema.parts_of(found)},
+        {part for part, _ in schema.parts_of(schema.of_data(data))},
+    )
     if parts != wanted:
         raise UsageError(
             f"the schema has the parts {_shown(parts)} and the data {_shown(wanted)}",

@@ -13,8 +13,8 @@ from msgspec import to_builtins
 
 from runfolio import schema
 from runfolio.errors import DuplicateKeyError, RunfolioError, UsageError
-from runfolio.records import Description, Metadata, PathStep
 from runfolio.recorder import Position, Recorder, Running
+from runfolio.records import Description, Metadata, PathStep
 from runfolio.schema import Schemas
 from runfolio.values import number, optional_text, text
 
@@ -27,8 +27,8 @@ DESCRIBING_MODULES = frozenset({"Describer", "Evaluator", "Reporter"})
 class Step:
     """A step of a run, to be used in a `with` statement. `Status.step` makes it.
 
-    `path` is its experiment path, `key` the name that people know it by. A step that leaves its block by an exception is
-    recorded as failed; the run goes on, unless the exception ends that as well.
+    `path` is its experiment path, `key` the name that people know it by. A step that leaves its block by an exception
+    is recorded as failed; the run goes on, unless the exception ends that as well.
     """
 
     def __init__(
@@ -87,7 +87,9 @@ class Step:
         running.begun = running.ticks()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if error is None:
             self._commit()
             return
@@ -127,7 +129,9 @@ class Step:
 
     def _begun(self) -> Running:
         if self._running is None:
-            raise UsageError("the step has not begun", remedy="use it in a with statement: `with status.step(...) as step:`")
+            raise UsageError(
+                "the step has not begun", remedy="use it in a with statement: `with status.step(...) as step:`"
+            )
         return self._running
 
     def _predecessor(self) -> Position:
@@ -142,15 +146,15 @@ class Step:
     def _record_changes(self, running: Running) -> None:
         for part, difference in schema.diff_parts(self._before, self._schemas):
             self._recorder.change(
-                difference.type,
-                difference.name,
-                part,
-                Description.of_field(difference.before),
-                Description.of_field(difference.after),
-                self.module_name,
-                self.experiment_name,
-                running.snapshot_id,
-                {},
+                change_type=difference.type,
+                target=difference.name,
+                part=part,
+                before=Description.of_field(difference.before),
+                after=Description.of_field(difference.after),
+                module=self.module_name,
+                experiment=self.experiment_name,
+                snapshot_id=running.snapshot_id,
+                details={},
             )
 
     def _commit(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from bisect import bisect_right
 from collections.abc import Iterator
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from itertools import chain
 from operator import attrgetter
 from typing import Any
@@ -17,7 +17,7 @@ Stream = dict[str, list[Any]]
 """One writer's records by kind, each list in the order of `seq`."""
 
 _seq = attrgetter("seq")
-_BEGINNING = datetime.min.replace(tzinfo=timezone.utc)
+_BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 
 class Timeline:
@@ -47,13 +47,12 @@ class Timeline:
 
         Raises NotFoundError.
         """
-        for writer, snapshot in self._snapshots(snapshot_id):
-            return Timeline({
-                name: _until_seq(stream, snapshot.seq)
-                if name == writer
-                else _until_seq(stream, _last_seq(name, stream, snapshot.timestamp))
+        for writer, last in self._snapshots(snapshot_id):
+            streams = {
+                name: _until_seq(stream, last.seq if name == writer else _last_seq(name, stream, last.timestamp))
                 for name, stream in self.streams.items()
-            })
+            }
+            return Timeline(streams)
         raise NotFoundError(
             f"no snapshot {snapshot_id!r} in this run", remedy="get_snapshots() lists them", key=snapshot_id
         )
@@ -73,10 +72,9 @@ def _of_one(stream: Stream, kinds: tuple[str, ...]) -> list[Any]:
 
 def _timed(writer: str, records: list[Any]) -> Iterator[tuple[datetime, str, Any]]:
     """Each record with the latest time met so far, so that a clock set back does not change a writer's order."""
-    latest = _BEGINNING
+    latest: Any = _BEGINNING
     for record in records:
-        time = getattr(record, "timestamp", None) or getattr(record, "end_time", latest)
-        latest = max(latest, time)
+        latest = max(latest, getattr(record, "timestamp", None) or getattr(record, "end_time", latest))
         yield latest, writer, record
 
 

@@ -1,4 +1,4 @@
-"""The normal form of what users put into contexts and details: plain JSON values, the same live and read back.
+r"""The normal form of what users put into contexts and details: plain JSON values, the same live and read back.
 
 =====================================================  ===============================================================
 a value                                                its normal form
@@ -16,7 +16,7 @@ dict and other mappings, dataclass, msgspec Struct     an object; keys that are 
 list, tuple, deque, range, NumPy array                 an array
 set, frozenset                                         an array, ordered by the JSON text of its items
 anything else                                          its `repr`, at most 1,000 characters
-a lone surrogate in any text                           its escape, as in Python source: `\\udc80`
+a lone surrogate in any text                           its escape, as in Python source: `\udc80`
 =====================================================  ===============================================================
 
 Refused, with a ContextError that names the place: two keys of a mapping that become the same text, and more than
@@ -28,7 +28,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, KeysView, Mapping, Set, ValuesView
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from pathlib import PurePath
@@ -59,6 +59,8 @@ def normal_object(value: Any, what: str) -> dict[str, Any]:
     """The normal form of a context, which is a mapping or None (an empty one)."""
     if value is None:
         return {}
+    if type(value) is dict and _is_plain(value):
+        return value.copy()
     found = _normal(value, ())
     if isinstance(found, dict):
         return found
@@ -67,6 +69,8 @@ def normal_object(value: Any, what: str) -> dict[str, Any]:
 
 def text(value: str, what: str) -> str:
     """A name given by a user, with lone surrogates spelled out. Raises UsageError if it is no text."""
+    if type(value) is str and value.isascii():
+        return value
     if not isinstance(value, str):
         raise UsageError(f"{what} is {value!r}, a {type(value).__name__}", remedy=f"pass {what} as text", key=what)
     return _text(value)
@@ -78,7 +82,7 @@ def optional_text(value: str | None, what: str) -> str | None:
 
 
 def instant(value: Any, what: str) -> datetime:
-    """A point in time as a datetime in UTC; naive ones are local time, as Python takes them, numbers seconds since 1970.
+    """A point in time in UTC, of a datetime (a naive one is local time, as in Python) or seconds since 1970.
 
     >>> instant(0, "start").isoformat()
     '1970-01-01T00:00:00+00:00'
@@ -87,10 +91,10 @@ def instant(value: Any, what: str) -> datetime:
     """
     try:
         if isinstance(value, datetime):
-            utc = value.astimezone(timezone.utc)
+            utc = value.astimezone(UTC)
             clock = (utc.hour, utc.minute, utc.second, utc.microsecond)
-            return datetime(utc.year, utc.month, utc.day, *clock, timezone.utc)
-        return datetime.fromtimestamp(float(value), timezone.utc)
+            return datetime(utc.year, utc.month, utc.day, *clock, UTC)
+        return datetime.fromtimestamp(float(value), UTC)
     except (TypeError, ValueError, OverflowError, OSError) as error:
         raise UsageError(
             f"{what} is {value!r}, which is no point in time", remedy="pass a datetime, or seconds since 1970", key=what
@@ -120,7 +124,8 @@ def _normal(value: Any, place: tuple[Any, ...]) -> Any:
         return plain(value)
     if len(place) >= MAX_DEPTH:
         raise ContextError(
-            f"a value is nested more than {MAX_DEPTH} levels deep at {_show(place)}", remedy="flatten it, or pass its repr"
+            f"a value is nested more than {MAX_DEPTH} levels deep at {_show(place)}",
+            remedy="flatten it, or pass its repr",
         )
     kind = type(value)
     if kind is dict:
@@ -130,10 +135,30 @@ def _normal(value: Any, place: tuple[Any, ...]) -> Any:
     return _other(value, place)
 
 
+def _is_plain(mapping: dict[Any, Any]) -> bool:
+    """Whether a flat dict is its own normal form: most contexts are, and the hot path has no time to rebuild them."""
+    for key, value in mapping.items():
+        if type(key) is not str or not key.isascii():
+            return False
+        kind = type(value)
+        if kind is str:
+            if not value.isascii():
+                return False
+        elif kind is int:
+            if not _MIN_INT <= value <= _MAX_INT:
+                return False
+        elif kind is float:
+            if not math.isfinite(value):
+                return False
+        elif kind is not bool and value is not None:
+            return False
+    return True
+
+
 def _object(mapping: Mapping[Any, Any], place: tuple[Any, ...]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in mapping.items():
-        name = _text(key) if type(key) is str else _key(key, place)
+        name = key if type(key) is str and key.isascii() else _key(key, place)
         if name in found:
             raise ContextError(
                 f"two keys become {name!r} at {_show(place)}", remedy="give them names that differ as text", key=name
@@ -185,7 +210,7 @@ def _datetime(value: datetime, place: tuple[Any, ...]) -> str | None:
 def _float(value: float) -> float | str:
     if math.isfinite(value):
         return float(value)
-    return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
 def _int(value: int) -> int | str:
@@ -200,10 +225,8 @@ def _digits(value: int) -> str:
 
 
 def _text(value: str) -> str:
-    plain = str.__str__(value)
-    if plain.isascii():
-        return plain
-    return plain.encode("utf-8", "backslashreplace").decode()
+    plain = value if type(value) is str else str.__str__(value)
+    return plain if plain.isascii() else plain.encode("utf-8", "backslashreplace").decode()
 
 
 def _repr(value: Any) -> str:
@@ -238,7 +261,7 @@ _CONVERT: list[tuple[Any, Callable[[Any, tuple[Any, ...]], Any]]] = [
     ((Decimal, UUID), lambda value, place: str(value)),
     (PurePath, lambda value, place: _text(str(value))),
     ((bytes, bytearray, memoryview), lambda value, place: to_builtins(bytes(value))),
-    (Mapping, lambda value, place: _object(value, place)),
+    (Mapping, _object),
     ((list, tuple, deque, range, KeysView, ValuesView), lambda value, place: _normal(list(value), place)),
     (Set, _set),
     (Struct, lambda value, place: _object(structs.asdict(value), place)),

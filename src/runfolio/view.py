@@ -79,7 +79,7 @@ class RunView:
 
     @property
     def state(self) -> State:
-        """`not_started`, `in_progress`, `completed`, `failed`; or `interrupted`, where the writer is gone without an end."""
+        """`not_started`, `in_progress`, `completed`, `failed`; `interrupted` where the writer went without an end."""
         event = self._state_event()
         if event is None or event.state is None:
             return "not_started"
@@ -223,14 +223,21 @@ class RunView:
         metadata = self._stand().metadata
         if module not in metadata:
             raise NotFoundError(
-                f"no metadata of a module {module!r}", remedy=f"there is some of {list(metadata) or 'no module'}", key=module
+                f"no metadata of a module {module!r}",
+                remedy=f"there is some of {list(metadata) or 'no module'}",
+                key=module,
             )
         return metadata[module]
 
     def get_metadata_evolution(self, module: str) -> list[Schema]:
         """The distinct schemas that went into a module and came out of it, in order."""
         metadata = [snapshot.metadata for snapshot in self.get_snapshots(module)]
-        schemas = (schema for pair in metadata for side in (pair.schema_before, pair.schema_after) for _, schema in parts_of(side))
+        schemas = (
+            schema
+            for pair in metadata
+            for side in (pair.schema_before, pair.schema_after)
+            for _, schema in parts_of(side)
+        )
         return list(dict.fromkeys(schemas))
 
     @property

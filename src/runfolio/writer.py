@@ -72,7 +72,8 @@ class Writer:
             return found
         if self.ended is not None:
             raise RunEndedError(
-                f"{self.folder.name} is {self.ended}: nothing can be added to it", remedy="begin another run with a new Status"
+                f"{self.folder.name} is {self.ended}: nothing can be added to it",
+                remedy="begin another run with a new Status",
             )
         return self._start() if self.history is None else self._go_on(found)
 
@@ -107,7 +108,7 @@ class Writer:
             context=context,
         )
         segment.write("snapshot", record)
-        return structs.replace(record, metadata=metadata)  # type: ignore[arg-type, return-value]
+        return structs.replace(record, metadata=metadata)  # type: ignore[arg-type]
 
     def refs(self, schemas: Schemas) -> list[SchemaRef]:
         """References to schemas, each of which is in this segment's journal when this returns."""
@@ -221,7 +222,7 @@ class Writer:
         )
 
     def forget_parent(self) -> None:
-        """In a forked child: keep nothing that is the parent's. The next write opens a segment of this process's own."""
+        """In a forked child: keep nothing that is the parent's; the next write opens a segment of its own."""
         for segment in self._owned:
             segment.abandon()
         self._owned.clear()
