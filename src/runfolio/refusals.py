@@ -24,6 +24,9 @@ INDEX_TYPES = (
     *(pd.CategoricalIndex, pd.MultiIndex),
 )
 
+# Of lists and dicts in attrs. pandas copies them with Python's stack, which has room for some hundreds.
+MAX_DEPTH = 100
+
 
 class Problem(NamedTuple):
     """A reason why a frame is refused, and the column it is about."""
@@ -49,6 +52,8 @@ def describe_all(frame: pd.DataFrame) -> list[Description]:
     if type(frame) is not pd.DataFrame:
         what = f"it is a {type(frame).__module__}.{type(frame).__qualname__}, not a pandas.DataFrame"
         raise _error([Problem(what)])
+    if not _is_json(frame.attrs):  # no way to look further, as pandas copies the attrs with each column it gives
+        raise _error([Problem("its attrs are not plain JSON (dict, list, str, bool, None, finite numbers)")])
     parts = list(_parts(frame))
     descriptions, problems = _describe(parts)
     whole = [*_frame_problems(frame), *_label_problems(frame.columns), *_index_problems(frame.index)]
@@ -79,25 +84,25 @@ def _frame_problems(frame: pd.DataFrame) -> list[Problem]:
         problems.append(Problem("it has no columns"))
     if not frame.flags.allows_duplicate_labels:
         problems.append(Problem("its flags are not the default: allows_duplicate_labels is False"))
-    if not _is_json(frame.attrs):
-        problems.append(Problem("its attrs are not plain JSON (dict, list, str, bool, None, finite numbers)"))
     return problems
 
 
 def _is_json(value: Any) -> bool:
     """Whether the value comes back from JSON equal and of the same types throughout."""
     try:
-        json.dumps(value, allow_nan=False)  # refuses cycles, great depth and integers of more than 4,300 digits
-        return _is_json_type(value)
+        json.dumps(value, allow_nan=False)  # refuses cycles, nan and integers of more than 4,300 digits
     except (ValueError, TypeError, RecursionError):
         return False
+    return _is_json_type(value, MAX_DEPTH)
 
 
-def _is_json_type(value: Any) -> bool:
+def _is_json_type(value: Any, depth: int) -> bool:
+    if type(value) in (dict, list) and depth == 0:
+        return False
     if type(value) is dict:
-        return all(_is_text(key) and _is_json_type(item) for key, item in value.items())
+        return all(_is_text(key) and _is_json_type(item, depth - 1) for key, item in value.items())
     if type(value) is list:
-        return all(map(_is_json_type, value))
+        return all(_is_json_type(item, depth - 1) for item in value)
     return value is None or type(value) in (bool, int, float) or _is_text(value)
 
 
@@ -147,8 +152,7 @@ def _level_problems(index: pd.MultiIndex) -> list[str]:
         if level.dtype != index.get_level_values(number).dtype
     ]
     for number in lost_freqs(index):
-        freq = index.levels[number].freqstr
-        problems.append(f"index level {number}: its freq {freq} would be lost; make the index without it")
+        problems.append(f"index level {number}: its freq would be lost; make the index of labels without one")
     return problems
 
 

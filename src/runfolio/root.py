@@ -56,4 +56,6 @@ def folders(root: Path) -> list[str]:
         raise NotFoundError(
             f"{root} is a file", remedy="name the folder that holds the runs", file=str(root)
         ) from error
-    return sorted((name for name in names if (root / name / layout.RUN_FILE).exists()), reverse=True)
+    # Plain text paths: a Path for each of 10,000 folders takes as long as reading their run.json.
+    prefix, suffix = os.path.join(root, ""), os.sep + layout.RUN_FILE  # noqa: PTH118
+    return sorted((name for name in names if os.path.exists(prefix + name + suffix)), reverse=True)  # noqa: PTH110

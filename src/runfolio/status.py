@@ -21,6 +21,7 @@ from runfolio.records import (
     Description,
     Event,
     Failure,
+    Header,
     Metadata,
     Outcome,
     PathStep,
@@ -302,6 +303,10 @@ class Status(RunView):
             if history is not None:
                 history.refresh()
         return super()._see()
+
+    def _header(self) -> Header | None:
+        writer = self._recorder.writer
+        return writer.header("", layout.MAIN_WRITER, None) if writer.history is None else super()._header()
 
     def _life(self) -> Life:
         return Life(True, "this process writes it")

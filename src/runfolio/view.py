@@ -55,7 +55,7 @@ class RunView:
     def run_id(self) -> str | None:
         """The run's id, which names its folder when it is made; None before the first write."""
         header = self._header()
-        return None if header is None else header.run_id
+        return None if header is None else header.run_id or None
 
     @property
     def name(self) -> str | None:

@@ -121,6 +121,23 @@ class Writer:
             refs.append(SchemaRef(part, schema.schema_id))
         return refs
 
+    def header(self, run_id: str, writer: str, continues: Continued | None) -> Header:
+        """What a segment's first line says."""
+        return Header(
+            format_version=layout.FORMAT_VERSION,
+            run_id=run_id,
+            name=self._name,
+            sequence=self._sequence,
+            tags=self._tags,
+            writer=writer,
+            host=platform.node(),
+            boot_id=boot_id(),
+            pid=os.getpid(),
+            runfolio=__version__,
+            python=platform.python_version(),
+            continues=continues,
+        )
+
     def count_step(self) -> None:
         """Count a finished timing that is part of no other."""
         self._steps += 1
@@ -169,20 +186,7 @@ class Writer:
         segment = Segment(self.folder, writer)
         self._owned.append(segment)
         self._segment = segment
-        header = Header(
-            format_version=layout.FORMAT_VERSION,
-            run_id=self.folder.name,
-            name=self._name,
-            sequence=self._sequence,
-            tags=self._tags,
-            writer=writer,
-            host=platform.node(),
-            boot_id=boot_id(),
-            pid=os.getpid(),
-            runfolio=__version__,
-            python=platform.python_version(),
-            continues=continues,
-        )
+        header = self.header(self.folder.name, writer, continues)
         self.event("segment", context=to_builtins(header))
         return segment
 

@@ -1,0 +1,257 @@
+"""The catalog: the runs under a root, a row each, newest first.
+
+A run that has ended costs its `run.json` alone, which holds its totals. The journals of any other run are read, for
+they are the truth, and only the lock tells a live run from an interrupted one. A run that can't be read is a row that
+says why; it never hides another.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+from msgspec import Struct
+
+from runfolio import codec, layout
+from runfolio import root as roots
+from runfolio.clock import SYSTEM, Clock
+from runfolio.codec import BadLine
+from runfolio.errors import DamageWarning, RunfolioError, UsageError
+from runfolio.records import Failure, Manifest, State
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from runfolio.run import Run
+
+STATES: tuple[str, ...] = get_args(State)
+
+_ENDED = ("completed", "failed")
+_READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+_USUAL_SIZE = 64 * 1024
+"""A `run.json` is about 1 kB; one that is larger than this is read with more care and more slowly."""
+
+
+class RunRow(Struct, frozen=True, kw_only=True):
+    """What a list of runs says of one of them; what could not be read is None.
+
+    `duration_seconds` is the time since the start for a run that goes on, and up to its last record for one that was
+    interrupted. `bytes` is the size of journals and results. `state_reason` tells how the state of a run without an end
+    is known; `error` is one line on why a run failed; `damage` says what is not as it was written.
+    """
+
+    run_id: str
+    folder: str
+    name: str | None = None
+    tags: list[str] = []
+    state: State | None = None
+    state_reason: str | None = None
+    start_time: datetime | None = None
+    end_time: datetime | None = None
+    duration_seconds: float | None = None
+    steps: int | None = None
+    changes: int | None = None
+    results: int | None = None
+    bytes: int | None = None
+    error: str | None = None
+    damage: str | None = None
+
+
+def list_runs(
+    root: str | PathLike[str] | None = None, *, state: str | Iterable[str] | None = None, name: str | None = None
+) -> pd.DataFrame:
+    """The runs under a root as a frame, a row each, newest first.
+
+    `root` is by default the environment variable RUNFOLIO_RUNS, else `runs`. `state` is one state or several, `name` a
+    part of the name in any case, or a pattern of the whole name if it has a `*` or `?`. The columns are the fields of
+    `RunRow`: text ("string"), times (datetime64[us, UTC]), seconds (float64), counts (Int64); tags are lists.
+
+    Raises UsageError for an unknown state, NotFoundError if the root is a file.
+
+    >>> from runfolio import Status, list_runs
+    >>> with Status(name="nightly", root=root) as status:
+    ...     status.log("nothing to do")["level"]
+    'info'
+    >>> list_runs(root, state="completed", name="night*")[["name", "state", "steps"]].values.tolist()
+    [['nightly', 'completed', 0]]
+    """
+    import pandas as pd  # noqa: PLC0415  (pandas takes 0.3 s; only who asks for a frame waits for it)
+
+    states = [state] if isinstance(state, str) else list(state or ())
+    rows = list(scan(root, states=states, name=name))
+    return pd.DataFrame(
+        {field: pd.Series([getattr(row, field) for row in rows], dtype=dtype) for field, dtype in _DTYPES.items()}
+    )
+
+
+def scan(
+    root: str | PathLike[str] | None = None,
+    *,
+    states: Iterable[str] = (),
+    name: str | None = None,
+    clock: Clock = SYSTEM,
+) -> Iterator[RunRow]:
+    """The runs under a root, newest first, each read when its turn comes.
+
+    Filters are those of `list_runs`; no states are all states. Raises UsageError for an unknown state, NotFoundError if
+    the root is a file.
+    """
+    wanted, named = _wanted(states), _named(name)
+    for row in _rows(layout.default_root() if root is None else Path(root), clock):
+        if (not wanted or row.state in wanted) and (named is None or named(row.name or "")):
+            yield row
+
+
+def row_of(run: Run, clock: Clock = SYSTEM) -> RunRow:
+    """The row of a run by its journals."""
+    folder = run.folder
+    assert folder is not None
+    state, failure, damage = run.state, run.error, run.damage
+    more = f", and {len(damage) - 1} more" if len(damage) > 1 else ""
+    return RunRow(
+        run_id=run.run_id or folder.name,
+        folder=str(folder),
+        name=run.name,
+        tags=run.tags,
+        state=state,
+        state_reason=None if state in _ENDED else run.state_reason,
+        start_time=run.start_time,
+        end_time=run.end_time,
+        duration_seconds=run.duration_seconds if state in _ENDED else _elapsed(run, clock),
+        steps=sum(timing.parent_id is None for timing in run.timing_records),
+        changes=len(run.changes),
+        results=len(run.results),
+        bytes=_size(folder),
+        error=None if failure is None else one_line(failure),
+        damage=f"{damage[0]}{more}" if damage else None,
+    )
+
+
+def one_line(failure: Failure) -> str:
+    """Why a run failed, in one line."""
+    lines = failure.message.strip().splitlines()
+    return ": ".join(filter(None, (failure.type, lines[0] if lines else "")))
+
+
+def _rows(base: Path, clock: Clock) -> Iterator[RunRow]:
+    prefix = os.path.join(base, "")  # noqa: PTH118  (a Path a run would take as long as reading it)
+    for name in roots.folders(base):
+        row = _ended(prefix + name) or _read(prefix + name, clock)
+        if row is not None:
+            yield row
+
+
+def _ended(folder: str) -> RunRow | None:
+    """The row of an ended run by its `run.json`; None where that does not suffice."""
+    try:
+        fd = os.open(f"{folder}/{layout.RUN_FILE}", _READ)
+        try:
+            found = codec.decode_manifest(os.read(fd, _USUAL_SIZE))
+        finally:
+            os.close(fd)
+    except (OSError, BadLine):
+        return None
+    if found.state not in _ENDED or found.format_version > layout.FORMAT_VERSION:
+        return None
+    return _of_manifest(folder, found)
+
+
+def _of_manifest(folder: str, found: Manifest) -> RunRow:
+    totals = found.totals
+    return RunRow(
+        run_id=found.run_id,
+        folder=folder,
+        name=found.name,
+        tags=found.tags,
+        state=found.state,
+        start_time=found.start_time,
+        end_time=found.end_time,
+        duration_seconds=found.duration_seconds,
+        steps=totals.steps,
+        changes=totals.changes,
+        results=totals.results,
+        bytes=totals.bytes,
+        error=None if found.error is None else one_line(found.error),
+    )
+
+
+def _read(folder: str, clock: Clock) -> RunRow | None:
+    """The row of a run by its journals; None if it was removed meanwhile."""
+    from runfolio.run import Run  # noqa: PLC0415  (a root of ended runs needs no reader of journals)
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DamageWarning)
+            return row_of(Run(Path(folder)), clock)
+    except RunfolioError as error:
+        reason = error.what
+    except Exception as error:  # noqa: BLE001  (whatever is in one folder, the others are to be listed)
+        reason = f"it can't be read: {type(error).__name__}: {error}"
+    if not os.path.isdir(folder):  # noqa: PTH112
+        return None
+    return RunRow(run_id=os.path.basename(folder), folder=folder, damage=reason)  # noqa: PTH119
+
+
+def _elapsed(run: Run, clock: Clock) -> float | None:
+    """From the start until now, or to the last record of a run that is no longer written."""
+    start = run.start_time
+    if start is None:
+        return None
+    records = (*run.events[-1:], *run.snapshots[-1:], *run.changes[-1:])
+    until = clock.now() if run.state == "in_progress" else max(record.timestamp for record in records)
+    return max((until - start).total_seconds(), 0.0)
+
+
+def _size(folder: Path) -> int:
+    """The bytes of journals and results, as `run.json` has them once the run ended."""
+    journals = [path for path in folder.iterdir() if layout.parse_journal_name(path.name) is not None]
+    results = folder.glob(f"{layout.RESULTS_FOLDER}/*")
+    return sum(path.lstat().st_size for path in (*journals, *results))
+
+
+def _wanted(states: Iterable[str]) -> frozenset[str]:
+    wanted = frozenset(states)
+    unknown = wanted.difference(STATES)
+    if unknown:
+        raise UsageError(
+            f"no state {min(unknown)!r}", remedy=f"a run's state is one of {', '.join(STATES)}", key="state"
+        )
+    return wanted
+
+
+def _named(name: str | None) -> Callable[[str], object] | None:
+    """Whether a run's name is meant: by a part of it, or a pattern of all of it where there is a `*` or `?`."""
+    if not name:
+        return None
+    if not {"*", "?"} & set(name):
+        part = name.casefold()
+        return lambda found: part in found.casefold()
+    wildcards = {"*": ".*", "?": "."}
+    pattern = "".join(wildcards.get(character) or re.escape(character) for character in name)
+    return re.compile(pattern, re.IGNORECASE | re.DOTALL).fullmatch
+
+
+_DTYPES = {
+    "run_id": "string",
+    "folder": "string",
+    "name": "string",
+    "tags": "object",
+    "state": "string",
+    "state_reason": "string",
+    "start_time": "datetime64[us, UTC]",
+    "end_time": "datetime64[us, UTC]",
+    "duration_seconds": "float64",
+    "steps": "Int64",
+    "changes": "Int64",
+    "results": "Int64",
+    "bytes": "Int64",
+    "error": "string",
+    "damage": "string",
+}
+"""The columns of a list of runs, the fields of `RunRow`, and their types, also where there is no run."""

@@ -1,0 +1,95 @@
+"""The group of commands: which there are, and how each ends.
+
+Commands raise; what becomes of it is decided here alone. A `RunfolioError` or what the operating system refuses is one
+line on stderr, never a traceback, for it is about the user's files; anything else is a bug of ours and is shown whole.
+"""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import os
+import sys
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import click
+
+from runfolio.cli.options import EXIT_CODES
+from runfolio.cli.terminal import neutral, tolerate_any_encoding
+from runfolio.errors import RunfolioError
+from runfolio.version import __version__
+
+CANNOT = 1
+INTERRUPTED = 130
+BROKEN_PIPE = 141
+
+_COMMANDS = ("ls", "show")
+
+
+class Commands(click.Group):
+    """A group that imports the module of a command when that is called, and turns errors into exit codes."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names of the commands, in the order of the help."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name, or None."""
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"runfolio.cli.{cmd_name}").command
+        return command
+
+    def main(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Run a command and exit with its code."""
+        tolerate_any_encoding(sys.stdout, sys.stderr)
+        run_command: Callable[..., Any] = super().main
+        kwargs["standalone_mode"] = False
+        try:
+            code = run_command(*args, **kwargs)
+            sys.stdout.flush()
+        except click.ClickException as error:
+            error.message = neutral(error.message)
+            error.show()
+            code = error.exit_code
+        except click.Abort:
+            code = INTERRUPTED
+        except RunfolioError as error:
+            code = _say(str(error))
+        except OSError as error:
+            code = _say_os(error)
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+@click.command(cls=Commands, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="runfolio %(version)s")
+def commands() -> None:
+    """Look into the runs that runfolio has recorded.
+
+    \b
+    Examples:
+      runfolio ls                    the runs under ./runs, newest first
+      runfolio show latest           what the newest of them did
+      runfolio COMMAND --help        more about a command
+
+    Runs are looked up under the folder that --root names, else the environment variable RUNFOLIO_RUNS, else ./runs.
+    """
+
+
+def _say(message: str) -> int:
+    click.echo(f"runfolio: {neutral(message)}", err=True)
+    return CANNOT
+
+
+def _say_os(error: OSError) -> int:
+    """What the operating system refused; a reader that went away (`runfolio ls | head -1`) is no news to anyone."""
+    broken = error.errno == errno.EPIPE
+    if not broken:
+        _say(": ".join(str(part) for part in (error.filename, error.strerror or error) if part is not None))
+    # What is still buffered can't be written either, and the interpreter would complain of that at its end.
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (OSError, ValueError):
+        pass
+    return BROKEN_PIPE if broken else CANNOT

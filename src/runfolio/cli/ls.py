@@ -1,0 +1,93 @@
+"""`runfolio ls`: the runs under a root, newest first."""
+
+from __future__ import annotations
+
+import os
+from itertools import islice
+
+import click
+
+from runfolio import layout
+from runfolio.catalog import STATES, RunRow, scan
+from runfolio.cli.options import EXIT_CODES, json_option, root_option
+from runfolio.cli.terminal import (
+    STATE_STYLES,
+    Column,
+    Page,
+    Styled,
+    Text,
+    age,
+    duration,
+    echo_json,
+    neutral,
+    number,
+    page,
+    size,
+    stamp,
+)
+from runfolio.clock import SYSTEM
+
+_COLUMNS = (
+    Column(title="run", wraps=True),
+    Column(title="state"),
+    Column(title="started", rank=1),
+    Column(title="took", right=True, rank=2),
+    Column(title="steps", right=True, rank=3),
+    Column(title="size", right=True, rank=4),
+)
+_NOTE = Column(title="note", cuts=True)
+
+
+@click.command("ls", epilog=EXIT_CODES)
+@root_option
+@click.option("--state", "states", multiple=True, type=click.Choice(STATES), help="Only runs in this state; repeatable.")
+@click.option("--name", metavar="TEXT", help="Only runs whose name has this part, or fits this pattern with * or ?.")
+@click.option("--limit", metavar="N", type=click.IntRange(min=0), help="At most so many runs.")
+@json_option
+def command(root: str | None, states: tuple[str, ...], name: str | None, limit: int | None, as_json: bool) -> None:
+    """List the runs, newest first.
+
+    The note of a run says why it failed, or what of it is damaged. A run in_progress has taken as long as it goes on by
+    now; one that was interrupted, up to its last record.
+
+    \b
+    Examples:
+      runfolio ls
+      runfolio ls --state failed --state interrupted
+      runfolio ls --name "nightly*" --limit 10
+      runfolio ls --root /data/runs --json | jq -r '.[0].run_id'
+    """
+    rows = list(islice(scan(root, states=states, name=name), limit))
+    if as_json:
+        echo_json(rows)
+    elif rows:
+        _print(page(), rows)
+    else:
+        some = "such run" if states or name or limit == 0 else "run"
+        base = layout.default_root() if root is None else root
+        click.echo(neutral(f"runfolio: no {some} under {base}"), err=True)
+
+
+def _print(on: Page, rows: list[RunRow]) -> None:
+    notes = [_note(row) for row in rows]
+    columns = (*_COLUMNS, _NOTE) if any(notes) else _COLUMNS
+    on.table(columns, [(*_cells(row, on), note)[: len(columns)] for row, note in zip(rows, notes, strict=True)])
+
+
+def _cells(row: RunRow, on: Page) -> tuple[Text, ...]:
+    state = row.state or "damaged"
+    return (
+        os.path.basename(row.folder),  # noqa: PTH119  (the name to ask for the run by; a renamed folder's is its own)
+        Styled(state, STATE_STYLES.get(state, "")),
+        age(row.start_time, SYSTEM.now()) if on.live else stamp(row.start_time),
+        duration(row.duration_seconds),
+        number(row.steps),
+        size(row.bytes),
+    )
+
+
+def _note(row: RunRow) -> Text:
+    """Damage before errors: a failed run says so in its state as well."""
+    if row.damage is not None:
+        return Styled(f"damaged: {row.damage}", STATE_STYLES["damaged"])
+    return "" if row.error is None else Styled(row.error, "red")

@@ -1,0 +1,239 @@
+"""Text for terminals: neutralised, formatted for people, and laid out on a page.
+
+Names and messages come from files that anyone may have written. Whatever is printed goes through a page, which
+neutralises all of it, so that no command has to think of it.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Protocol, TextIO
+
+import click
+from msgspec import Struct, json, to_builtins
+
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What makes a terminal do something, or show text in another order than it is in: control characters (C0, DEL, C1),
+the controls of writing direction, line separators; and lone surrogates, which no encoding has."""
+
+_UNSAFE_IN_JSON = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+_PLAIN_SIGNS = {"→": "->", "–": "-", "−": "-", "…": "..."}
+
+
+# Text
+
+
+def neutral(text: str) -> str:
+    r"""The text with everything spelled out that could make a terminal do anything but print.
+
+    >>> print(neutral("\x1b[2J\u202egnp.exe"))
+    \x1b[2J\u202egnp.exe
+    """
+    return _UNSAFE.sub(lambda match: _spelled(match[0]), text)
+
+
+def duration(seconds: float | None) -> str:
+    """A duration in at most two units.
+
+    >>> [duration(seconds) for seconds in (0.0004, 0.0971, 12.34, 125, 11000, 200000)]
+    ['0.4ms', '97ms', '12.3s', '2m05s', '3h03m', '2d07h']
+    """
+    if seconds is None:
+        return "–"
+    if seconds < 0.0995:  # noqa: PLR2004
+        milliseconds = max(seconds, 0.0) * 1000
+        return f"{milliseconds:.1f}ms" if milliseconds < 9.95 else f"{milliseconds:.0f}ms"  # noqa: PLR2004
+    if seconds < 59.95:  # noqa: PLR2004
+        return f"{seconds:.2f}s" if seconds < 9.995 else f"{seconds:.1f}s"  # noqa: PLR2004
+    if seconds >= 1e9:  # noqa: PLR2004  (no run takes 30 years; a damaged one may say so)
+        return f"{seconds:.0e}s"
+    minutes, second = divmod(round(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    days, hour = divmod(hours, 24)
+    if days:
+        return f"{days}d{hour:02}h"
+    return f"{hours}h{minute:02}m" if hours else f"{minute}m{second:02}s"
+
+
+def size(count: int | None) -> str:
+    """A number of bytes, in powers of 1000.
+
+    >>> [size(count) for count in (999, 119_981, 4_200_000)]
+    ['999B', '120kB', '4.2MB']
+    """
+    if count is None:
+        return "–"
+    if count < 1000:  # noqa: PLR2004
+        return f"{count}B"
+    value, unit = count / 1000, "kB"
+    for larger in ("MB", "GB", "TB", "PB"):
+        if value < 999.5:  # noqa: PLR2004
+            break
+        value, unit = value / 1000, larger
+    return f"{value:.0f}{unit}" if value >= 9.95 else f"{value:.1f}{unit}"  # noqa: PLR2004
+
+
+def number(value: int | None) -> str:
+    """A count, its thousands separated."""
+    return "–" if value is None else f"{value:,}"
+
+
+def stamp(time: datetime | None) -> str:
+    """A time as ISO 8601 to the second, without a blank."""
+    return "–" if time is None else f"{time:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def age(time: datetime | None, now: datetime) -> str:
+    """How long ago a time is, in one unit.
+
+    >>> from datetime import UTC, timedelta
+    >>> now = datetime(2026, 11, 22, 18, 48, tzinfo=UTC)
+    >>> age(now - timedelta(minutes=5), now), age(now - timedelta(days=40), now)
+    ('5 min ago', '40 days ago')
+    """
+    if time is None:
+        return "–"
+    seconds = max(int((now - time).total_seconds()), 0)
+    for length, unit in ((86400, "day"), (3600, "hour"), (60, "min")):
+        if seconds >= length:
+            count = seconds // length
+            return f"{count} {unit}{'s' if count > 1 and unit != 'min' else ''} ago"
+    return f"{seconds} s ago"
+
+
+# Pages
+
+
+class Styled(Struct, frozen=True):
+    """Text in a style of Rich's, for a page that has styles."""
+
+    text: str
+    style: str
+
+
+Text = str | Styled
+
+STATE_STYLES = {
+    "completed": "green",
+    "failed": "bold red",
+    "in_progress": "bold cyan",
+    "interrupted": "yellow",
+    "damaged": "bold magenta",
+}
+
+
+class Column(Struct, frozen=True, kw_only=True):
+    """A column of a table.
+
+    Where a terminal is too narrow for all, the columns with the largest `rank` are left out; those of rank 0 stay.
+    Then a column that may wrap does; one that may be cut is, and ends in an ellipsis.
+    """
+
+    title: str
+    right: bool = False
+    rank: int = 0
+    wraps: bool = False
+    cuts: bool = False
+
+
+class Page(Protocol):
+    """Where a command prints."""
+
+    live: bool
+    """Whether a person looks at it now: times can be told as ages."""
+
+    def line(self, *texts: Text) -> None:
+        """One line of these texts, or an empty one."""
+
+    def table(self, columns: Sequence[Column], rows: Sequence[Sequence[Text]]) -> None:
+        """A table, with a line of titles."""
+
+
+class PlainPage:
+    """A page without colour: aligned columns, nothing left out, nothing wrapped."""
+
+    live = False
+
+    def line(self, *texts: Text) -> None:
+        """One line of these texts, or an empty one."""
+        click.echo("".join(map(plain, texts)))
+
+    def table(self, columns: Sequence[Column], rows: Sequence[Sequence[Text]]) -> None:
+        """A table whose columns are two blanks apart."""
+        lines = [[column.title for column in columns], *([plain(text) for text in row] for row in rows)]
+        widths = [max(map(cells, texts)) for texts in zip(*lines, strict=True)]
+        for line in lines:
+            padded = (
+                " " * (width - cells(text)) + text if column.right else text + " " * (width - cells(text))
+                for column, width, text in zip(columns, widths, line, strict=True)
+            )
+            click.echo("  ".join(padded).rstrip(" "))
+
+
+def page() -> Page:
+    """The page that standard output is."""
+    if not sys.stdout.isatty():
+        return PlainPage()
+    from runfolio.cli.colour import ColourPage  # noqa: PLC0415  (Rich takes 50 ms, and a pipe needs none of it)
+
+    return ColourPage(sys.stdout)
+
+
+def plain(text: Text) -> str:
+    """A text neutralised, without its style."""
+    return neutral(text if isinstance(text, str) else text.text)
+
+
+def cells(text: str) -> int:
+    """How many columns of a terminal a text takes."""
+    if text.isascii():
+        return len(text)
+    from unicodedata import combining, east_asian_width  # noqa: PLC0415
+
+    return sum(0 if combining(letter) else 1 + (east_asian_width(letter) in "WF") for letter in text)
+
+
+# JSON and encodings
+
+
+def echo_json(document: Any) -> None:
+    """Print one JSON document in UTF-8, whatever the terminal's encoding, with escapes for what `neutral` spells out.
+
+    The escapes are JSON's own, so that a program reads the text as it was.
+    """
+    try:
+        data = json.encode(document)
+    except UnicodeEncodeError:  # a folder's name need not be UTF-8; msgspec has no spelling for its other bytes
+        data = _ascii_json(document)
+    text = json.format(data, indent=2).decode()
+    click.echo(_UNSAFE_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text).encode())
+
+
+def tolerate_any_encoding(*streams: TextIO) -> None:
+    """Let these streams spell out what their encoding lacks, instead of raising."""
+    codecs.register_error("runfolio", _spell_out)
+    for stream in streams:
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="runfolio")
+
+
+def _spelled(character: str) -> str:
+    return f"\\x{ord(character):02x}" if ord(character) < 0x100 else f"\\u{ord(character):04x}"  # noqa: PLR2004
+
+
+def _spell_out(error: UnicodeError) -> tuple[str | bytes, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    sign = _PLAIN_SIGNS.get(error.object[error.start])
+    return (sign, error.start + 1) if sign else codecs.backslashreplace_errors(error)
+
+
+def _ascii_json(document: Any) -> bytes:
+    from json import dumps  # noqa: PLC0415
+
+    return dumps(to_builtins(document)).encode()

@@ -1,0 +1,66 @@
+"""Every test has a root of its own, and leaves neither threads nor descriptors behind."""
+
+from __future__ import annotations
+
+import gc
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from hypothesis import settings
+
+from runfolio import Status
+
+settings.register_profile("facts", derandomize=True, deadline=None, print_blob=True)
+settings.load_profile("facts")
+
+
+@pytest.fixture(autouse=True)
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The root that runs are recorded under by default."""
+    monkeypatch.setenv("RUNFOLIO_RUNS", str(tmp_path / "runs"))
+    return tmp_path / "runs"
+
+
+@pytest.fixture(autouse=True)
+def nothing_leaks(tmp_path: Path) -> Iterator[None]:
+    """Fail a test that leaves a heartbeat running or a file of its own open."""
+    yield
+    gc.collect()
+    for thread in threading.enumerate():
+        if thread.name == "runfolio-heartbeat":
+            thread.join(5)
+            assert not thread.is_alive(), "a lock is still held"
+    assert [name for name in open_files() if name.startswith(str(tmp_path))] == []
+
+
+def open_files() -> list[str]:
+    """The paths of this process's open descriptors."""
+    found = []
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            found.append(os.readlink(f"/proc/self/fd/{name}"))
+        except FileNotFoundError:
+            continue
+    return found
+
+
+@pytest.fixture
+def people() -> pd.DataFrame:
+    return pd.DataFrame({"name": ["Ada", "Bob", None], "age": [36, 41, 29], "weight": [71.5, None, 64.0]})
+
+
+@pytest.fixture
+def status(people: pd.DataFrame) -> Iterator[Status]:
+    """A live run with a loader and a cleaner done."""
+    found = Status(name="people", tags=["test"], sequence=["Loader", "Preprocessor", "Reporter"])
+    with found.step("Loader", "csv") as step:
+        step.result(people)
+    with found.step("Preprocessor", "drop_na", data=people) as step:
+        step.result(people.dropna().astype({"age": "float64"}).assign(bmi=[23.4]))
+    yield found
+    if found.state == "in_progress":
+        found.complete()
