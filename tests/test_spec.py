@@ -6,7 +6,7 @@ The code is that of the specification's examples, with `status` where they write
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pandas as pd
@@ -31,9 +31,9 @@ both = pytest.mark.parametrize("view", [live, loaded])
 
 
 @pytest.fixture
-def completed(status: Status) -> Iterator[Status]:
+def completed(status: Status) -> Status:
     status.complete()
-    yield status
+    return status
 
 
 class TestConstructor:

@@ -203,8 +203,8 @@ def _elapsed(run: Run, clock: Clock) -> float | None:
     start = run.start_time
     if start is None:
         return None
-    records = (*run.events[-1:], *run.snapshots[-1:], *run.changes[-1:])
-    until = clock.now() if run.state == "in_progress" else max(record.timestamp for record in records)
+    last = [records[-1].timestamp for records in (run.events, run.snapshots, run.changes) if records]
+    until = clock.now() if run.state == "in_progress" else max(last)
     return max((until - start).total_seconds(), 0.0)
 
 

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from runfolio import layout, manifest
 from runfolio import root as roots
 from runfolio.errors import DamageError, DamageWarning, FormatError, ReadOnlyError
-from runfolio.history import Finding, History
+from runfolio.history import Finding, History, journals
 from runfolio.lock import Life, probe
 from runfolio.records import Manifest
 from runfolio.view import RunView
@@ -56,13 +56,13 @@ class Run(RunView):
         super().__init__(History(folder))
         self._lives: dict[str, Life] = {}
         self._own: list[Finding] = []
-        self.refresh()
-        if not self._see().of("event") and not self.damage and not self._lives:
+        if not journals(folder) and not (folder / layout.RUN_FILE).exists():
             raise FormatError(
                 f"{folder} is no run folder: it has neither records nor {layout.RUN_FILE}",
                 remedy="`runfolio ls` lists the runs",
                 file=str(folder),
             )
+        self.refresh()
         found = self.damage
         if found:
             more = f", and {len(found) - 1} more" if len(found) > 1 else ""

@@ -12,8 +12,6 @@ from rich.text import Text as RichText
 from runfolio.cli.terminal import Column, Text, cells, neutral
 
 _GAP = 2
-_LEAST = 16
-"""A column that can wrap or be cut is not made narrower than this as long as another can be left out."""
 
 
 class ColourPage:
@@ -42,7 +40,7 @@ class ColourPage:
             table.add_column(
                 column.title,
                 justify="right" if column.right else "left",
-                no_wrap=not column.wraps,
+                no_wrap=column.least is None or column.cuts,
                 overflow="ellipsis" if column.cuts else "fold",
                 max_width=max(room, 1) if column.cuts else None,
             )
@@ -55,7 +53,7 @@ def _fitting(columns: Sequence[Column], widths: Sequence[int], room: int) -> lis
     """The places of the columns to show."""
     kept = list(range(len(columns)))
     least = [
-        min(width, _LEAST) if column.wraps or column.cuts else width
+        width if column.least is None else min(width, column.least)
         for column, width in zip(columns, widths, strict=True)
     ]
     while sum(least[index] + _GAP for index in kept) - _GAP > room:

@@ -11,6 +11,7 @@ import importlib
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, NoReturn
 
 import click
@@ -50,9 +51,7 @@ class Commands(click.Group):
             code = run_command(*args, **kwargs)
             sys.stdout.flush()
         except click.ClickException as error:
-            error.message = neutral(error.message)
-            error.show()
-            code = error.exit_code
+            code = _say_wrong(error)
         except click.Abort:
             code = INTERRUPTED
         except RunfolioError as error:
@@ -62,10 +61,16 @@ class Commands(click.Group):
         sys.exit(code if isinstance(code, int) else 0)
 
 
-@click.command(cls=Commands, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(
+    cls=Commands,
+    epilog=EXIT_CODES,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__, message="runfolio %(version)s")
-def commands() -> None:
-    """Look into the runs that runfolio has recorded.
+@click.pass_context
+def commands(context: click.Context) -> None:
+    r"""Look into the runs that runfolio has recorded.
 
     \b
     Examples:
@@ -75,6 +80,16 @@ def commands() -> None:
 
     Runs are looked up under the folder that --root names, else the environment variable RUNFOLIO_RUNS, else ./runs.
     """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+def _say_wrong(error: click.ClickException) -> int:
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    _say(error.format_message())
+    if context is not None:
+        click.echo(f"Try '{context.command_path} --help'.", err=True)
+    return error.exit_code
 
 
 def _say(message: str) -> int:
@@ -88,8 +103,6 @@ def _say_os(error: OSError) -> int:
     if not broken:
         _say(": ".join(str(part) for part in (error.filename, error.strerror or error) if part is not None))
     # What is still buffered can't be written either, and the interpreter would complain of that at its end.
-    try:
+    with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (OSError, ValueError):
-        pass
     return BROKEN_PIPE if broken else CANNOT

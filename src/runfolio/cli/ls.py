@@ -11,7 +11,9 @@ from runfolio import layout
 from runfolio.catalog import STATES, RunRow, scan
 from runfolio.cli.options import EXIT_CODES, json_option, root_option
 from runfolio.cli.terminal import (
+    DAMAGE_STYLE,
     STATE_STYLES,
+    UNREADABLE,
     Column,
     Page,
     Styled,
@@ -28,24 +30,26 @@ from runfolio.cli.terminal import (
 from runfolio.clock import SYSTEM
 
 _COLUMNS = (
-    Column(title="run", wraps=True),
+    Column(title="run", least=80),
     Column(title="state"),
-    Column(title="started", rank=1),
-    Column(title="took", right=True, rank=2),
-    Column(title="steps", right=True, rank=3),
-    Column(title="size", right=True, rank=4),
+    Column(title="started", rank=2),
+    Column(title="took", right=True, rank=3),
+    Column(title="steps", right=True, rank=4),
+    Column(title="size", right=True, rank=5),
 )
-_NOTE = Column(title="note", cuts=True)
+_NOTE = Column(title="note", rank=1, least=16, cuts=True)
 
 
 @click.command("ls", epilog=EXIT_CODES)
 @root_option
-@click.option("--state", "states", multiple=True, type=click.Choice(STATES), help="Only runs in this state; repeatable.")
+@click.option(
+    "--state", "states", multiple=True, type=click.Choice(STATES), help="Only runs in this state; repeatable."
+)
 @click.option("--name", metavar="TEXT", help="Only runs whose name has this part, or fits this pattern with * or ?.")
 @click.option("--limit", metavar="N", type=click.IntRange(min=0), help="At most so many runs.")
 @json_option
 def command(root: str | None, states: tuple[str, ...], name: str | None, limit: int | None, as_json: bool) -> None:
-    """List the runs, newest first.
+    r"""List the runs, newest first.
 
     The note of a run says why it failed, or what of it is damaged. A run in_progress has taken as long as it goes on by
     now; one that was interrupted, up to its last record.
@@ -75,10 +79,9 @@ def _print(on: Page, rows: list[RunRow]) -> None:
 
 
 def _cells(row: RunRow, on: Page) -> tuple[Text, ...]:
-    state = row.state or "damaged"
     return (
         os.path.basename(row.folder),  # noqa: PTH119  (the name to ask for the run by; a renamed folder's is its own)
-        Styled(state, STATE_STYLES.get(state, "")),
+        _state(row),
         age(row.start_time, SYSTEM.now()) if on.live else stamp(row.start_time),
         duration(row.duration_seconds),
         number(row.steps),
@@ -86,8 +89,19 @@ def _cells(row: RunRow, on: Page) -> tuple[Text, ...]:
     )
 
 
+def _state(row: RunRow) -> Text:
+    """The state, in one word for `awk` and the like, with a mark of damage."""
+    if row.state is None:
+        return Styled(UNREADABLE, DAMAGE_STYLE)
+    return (
+        Styled(row.state, STATE_STYLES[row.state])
+        if row.damage is None
+        else Styled(f"{row.state},damaged", DAMAGE_STYLE)
+    )
+
+
 def _note(row: RunRow) -> Text:
     """Damage before errors: a failed run says so in its state as well."""
     if row.damage is not None:
-        return Styled(f"damaged: {row.damage}", STATE_STYLES["damaged"])
+        return Styled(row.damage, DAMAGE_STYLE)
     return "" if row.error is None else Styled(row.error, "red")

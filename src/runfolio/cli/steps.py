@@ -1,26 +1,31 @@
 """The steps of a run as people count them: what ran in which order, how long, and what became of the rows.
 
-A step's start, timing and snapshots are records of their own. Its timing has the id that its start named; its snapshots
-are found by their experiment path, of which the n-th time is the n-th time everywhere.
+A step's start, timing and snapshots are records of their own. Its timing has the id that its start named. Its snapshots
+have its experiment path, and where a path was run more than once, the n-th of each belong together.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
+from collections import defaultdict, deque
+from collections.abc import Iterator
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 from msgspec import Struct
 
-from runfolio.records import Event, Metadata, Snapshot, Timing
+from runfolio.records import Event, Path, PathStep, Timing
 from runfolio.run import Run
+from runfolio.standing import path_of
+
+Rows = tuple[int | None, int | None]
+"""The numbers of rows before and after a step."""
 
 
 class StepRow(Struct, frozen=True, kw_only=True):
-    """One step. `outcome` is `running` on a live run and `unfinished` on one that ended without the step's end.
+    """One step, or what was timed inside one, with a `depth` above 0 then.
 
-    `depth` is 0 but for what was timed inside another step. `error` is one line.
+    `outcome` is `running` while its run goes on, and `unfinished` where that ended without the step's end; there is
+    then no duration, but perhaps a last sample of progress. `error` is one line.
     """
 
     record_id: str
@@ -33,24 +38,24 @@ class StepRow(Struct, frozen=True, kw_only=True):
     duration_seconds: float | None
     rows_before: int | None
     rows_after: int | None
-    progress: str | None
+    done: float | None
+    total: float | None
+    unit: str | None
     error: str | None
 
 
 def steps_of(run: Run) -> list[StepRow]:
-    """The steps of a run in the order in which they began, nested ones behind those that they are part of."""
+    """The steps of a run in the order in which they began, each followed by what was timed inside it."""
     begun = {event.record_id: event for event in run.events if event.type == "step" and event.record_id}
     timings = {timing.record_id: timing for timing in run.timing_records}
-    finder = _Rows(run.snapshots)
-    rows = _rows_by_step(finder, begun, timings)
-    progress = {event.record_id: _progress(event) for event in run.events if event.type == "progress"}
+    samples = {event.record_id: event for event in run.events if event.type == "progress" and event.record_id}
+    rows = _rows(run, list(begun.values()))
     unended: Literal["running", "unfinished"] = "running" if run.state == "in_progress" else "unfinished"
-    depths: dict[str, int] = {}
     found = []
-    for record in sorted([*timings.values(), *(begun[i] for i in begun if i not in timings)], key=_start):
-        record_id = record.record_id or ""
-        depths[record_id] = depths.get(record.parent_id or "", -1) + 1
-        timing = record if isinstance(record, Timing) else None
+    for record_id, depth in _in_order(begun | timings):
+        timing, record = timings.get(record_id), timings.get(record_id) or begun[record_id]
+        sample = None if timing else samples.get(record_id)
+        error = timing.context.get("error") if timing and timing.outcome == "failed" else None
         before, after = rows.get(record_id, (None, None))
         found.append(
             StepRow(
@@ -58,32 +63,60 @@ def steps_of(run: Run) -> list[StepRow]:
                 module_name=record.module_name or "",
                 experiment_name=record.experiment_name or "",
                 step_name=record.step_name or "",
-                depth=depths[record_id],
+                depth=depth,
                 outcome=timing.outcome if timing else unended,
                 start_time=_start(record),
                 duration_seconds=timing.duration_seconds if timing else None,
                 rows_before=before,
                 rows_after=after,
-                progress=None if timing else progress.get(record_id),
-                error=_error(timing.context) if timing else None,
+                done=sample.done if sample else None,
+                total=sample.total if sample else None,
+                unit=sample.unit if sample else None,
+                error=error if isinstance(error, str) else None,
             )
         )
-    return _nested(found, {row.record_id: _parent(begun, timings, row.record_id) for row in found})
+    return found
 
 
-class _Rows:
-    """Rows before and after, by experiment path; each snapshot is found once."""
+def _rows(run: Run, begun: list[Event]) -> dict[str, Rows]:
+    """Rows by step: of one that was committed by its after-snapshot, of another by its before-snapshot.
 
-    def __init__(self, snapshots: Iterable[Snapshot[Metadata]]) -> None:
-        self._waiting: dict[tuple[Any, ...], list[Snapshot[Metadata]]] = {}
-        for snapshot in snapshots:
-            key = (snapshot.context.get("point"), snapshot.module_name, snapshot.experiment_name, _path(snapshot.context))
-            self._waiting.setdefault(key, []).append(snapshot)
-        self._taken: Counter[tuple[Any, ...]] = Counter()
+    A timing that was recorded by hand goes with the snapshot that was, if there is one of its experiment.
+    """
+    snapshots: dict[tuple[object, Path], deque[Rows]] = defaultdict(deque)
+    for snapshot in run.snapshots:
+        point = snapshot.context.get("point")
+        path = path_of(snapshot.context) or (PathStep(snapshot.module_name or "", snapshot.experiment_name or ""),)
+        snapshots[str(point), path].append((snapshot.rows_before, snapshot.rows_after))
+    rows: dict[str, Rows] = {}
+    paths: dict[str, Path] = {}
+    for event in begun:
+        record_id = event.record_id or ""
+        paths[record_id] = path_of(event.context)
+        waiting = snapshots["before", paths[record_id]]
+        rows[record_id] = waiting.popleft() if waiting else (None, None)
+    for timing in run.timing_records:
+        by_hand = (PathStep(timing.module_name, timing.experiment_name),)
+        point = "after" if timing.record_id in paths else "manual"
+        waiting = snapshots[point, paths.get(timing.record_id, by_hand)]
+        if timing.outcome == "completed" and waiting and (point == "after" or timing.parent_id is None):
+            rows[timing.record_id] = waiting.popleft()
+    return rows
 
-    def take(self, point: str, record: Event | Timing, path: str) -> tuple[int | None, int | None]:
-        """The rows of the next snapshot of this point and path; Nones where there is none."""
-        key = (point, record.module_name, record.experiment_name, path)
-        waiting, taken = self._waiting.get(key, []), self._taken[key]
-        self._taken[key] += 1
-        return (waiting[taken].rows_before, waiting[taken].rows_after) if taken < len(waiting) else (None, None)
+
+def _in_order(records: dict[str, Event | Timing]) -> Iterator[tuple[str, int]]:
+    """Each id and its depth. A parent must have begun before, so that no wrong record makes a circle."""
+    inside: dict[str | None, list[str]] = defaultdict(list)
+    known: set[str] = set()
+    for record_id, record in sorted(records.items(), key=lambda item: (_start(item[1]), item[0])):
+        inside[record.parent_id if record.parent_id in known else None].append(record_id)
+        known.add(record_id)
+    stack = [(record_id, 0) for record_id in reversed(inside[None])]
+    while stack:
+        record_id, depth = stack.pop()
+        yield record_id, depth
+        stack += [(inner, depth + 1) for inner in reversed(inside[record_id])]
+
+
+def _start(record: Event | Timing) -> datetime:
+    return record.start_time if isinstance(record, Timing) else record.timestamp

@@ -22,7 +22,7 @@ the controls of writing direction, line separators; and lone surrogates, which n
 
 _UNSAFE_IN_JSON = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
-_PLAIN_SIGNS = {"→": "->", "–": "-", "−": "-", "…": "..."}
+_PLAIN_SIGNS = {"→": "->", "…": "...", "±": "+/-"}
 
 
 # Text
@@ -40,13 +40,15 @@ def neutral(text: str) -> str:
 def duration(seconds: float | None) -> str:
     """A duration in at most two units.
 
-    >>> [duration(seconds) for seconds in (0.0004, 0.0971, 12.34, 125, 11000, 200000)]
-    ['0.4ms', '97ms', '12.3s', '2m05s', '3h03m', '2d07h']
+    >>> [duration(seconds) for seconds in (0.00002, 0.0971, 12.34, 125, 11000, 200000)]
+    ['<0.1ms', '97ms', '12.3s', '2m05s', '3h03m', '2d07h']
     """
     if seconds is None:
-        return "–"
+        return "-"
     if seconds < 0.0995:  # noqa: PLR2004
         milliseconds = max(seconds, 0.0) * 1000
+        if milliseconds < 0.05:  # noqa: PLR2004
+            return "<0.1ms"
         return f"{milliseconds:.1f}ms" if milliseconds < 9.95 else f"{milliseconds:.0f}ms"  # noqa: PLR2004
     if seconds < 59.95:  # noqa: PLR2004
         return f"{seconds:.2f}s" if seconds < 9.995 else f"{seconds:.1f}s"  # noqa: PLR2004
@@ -67,7 +69,7 @@ def size(count: int | None) -> str:
     ['999B', '120kB', '4.2MB']
     """
     if count is None:
-        return "–"
+        return "-"
     if count < 1000:  # noqa: PLR2004
         return f"{count}B"
     value, unit = count / 1000, "kB"
@@ -80,12 +82,12 @@ def size(count: int | None) -> str:
 
 def number(value: int | None) -> str:
     """A count, its thousands separated."""
-    return "–" if value is None else f"{value:,}"
+    return "-" if value is None else f"{value:,}"
 
 
 def stamp(time: datetime | None) -> str:
     """A time as ISO 8601 to the second, without a blank."""
-    return "–" if time is None else f"{time:%Y-%m-%dT%H:%M:%SZ}"
+    return "-" if time is None else f"{time:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def age(time: datetime | None, now: datetime) -> str:
@@ -97,7 +99,7 @@ def age(time: datetime | None, now: datetime) -> str:
     ('5 min ago', '40 days ago')
     """
     if time is None:
-        return "–"
+        return "-"
     seconds = max(int((now - time).total_seconds()), 0)
     for length, unit in ((86400, "day"), (3600, "hour"), (60, "min")):
         if seconds >= length:
@@ -118,26 +120,33 @@ class Styled(Struct, frozen=True):
 
 Text = str | Styled
 
+UNREADABLE = "unreadable"
+"""Shown in the place of a state that can't be told."""
+
+DAMAGE_STYLE = "bold magenta"
 STATE_STYLES = {
+    "not_started": "dim",
     "completed": "green",
     "failed": "bold red",
     "in_progress": "bold cyan",
     "interrupted": "yellow",
-    "damaged": "bold magenta",
+    "running": "bold cyan",
+    "unfinished": "yellow",
+    UNREADABLE: DAMAGE_STYLE,
 }
 
 
 class Column(Struct, frozen=True, kw_only=True):
-    """A column of a table.
+    """A column of a table, and what becomes of it on a terminal that is too narrow for all.
 
-    Where a terminal is too narrow for all, the columns with the largest `rank` are left out; those of rank 0 stay.
-    Then a column that may wrap does; one that may be cut is, and ends in an ellipsis.
+    First those with the largest `rank` are left out; rank 0 stays. Before another is left out for its sake, a column
+    with a `least` width is narrowed down to that: its texts wrap, or end in an ellipsis if it `cuts`.
     """
 
     title: str
     right: bool = False
     rank: int = 0
-    wraps: bool = False
+    least: int | None = None
     cuts: bool = False
 
 

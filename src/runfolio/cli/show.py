@@ -1,0 +1,253 @@
+"""`runfolio show`: what one run did."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from typing import Any
+
+import click
+
+from runfolio.catalog import RunRow, row_of
+from runfolio.cli.options import EXIT_CODES, json_option, root_option
+from runfolio.cli.steps import StepRow, steps_of
+from runfolio.cli.terminal import (
+    DAMAGE_STYLE,
+    STATE_STYLES,
+    UNREADABLE,
+    Column,
+    Page,
+    Styled,
+    Text,
+    age,
+    duration,
+    echo_json,
+    number,
+    page,
+    size,
+    stamp,
+)
+from runfolio.clock import SYSTEM
+from runfolio.errors import DamageWarning
+from runfolio.records import Change, Failure
+from runfolio.run import Run, load_run
+
+MOST = 20
+"""So many rows of one kind are shown of one step, and so many findings; --json has all."""
+
+_STEP_COLUMNS = (
+    Column(title="step", least=32),
+    Column(title="outcome", rank=1),
+    Column(title="took", right=True),
+    Column(title="rows in", right=True, rank=2),
+    Column(title="rows out", right=True),
+    Column(title="±", right=True, rank=3),
+)
+_CHANGE_COLUMNS = (
+    Column(title="step", least=16),
+    Column(title="change"),
+    Column(title="part", least=16),
+    Column(title="columns", least=16),
+)
+_RESULT_COLUMNS = (
+    Column(title="key", least=40),
+    Column(title="part", least=16),
+    Column(title="rows", right=True),
+    Column(title="columns", right=True, rank=1),
+    Column(title="size", right=True, rank=2),
+    Column(title="file", rank=3),
+)
+_CHANGE_STYLES = {"CREATE": "green", "DELETE": "red", "TRANSFORM": "yellow", "UPDATE": "blue"}
+
+
+@click.command("show", epilog=EXIT_CODES)
+@click.argument("run")
+@root_option
+@json_option
+def command(run: str, root: str | None, as_json: bool) -> None:
+    r"""Show what a run did: its steps, schema changes and results, why it failed, and what of it is damaged.
+
+    RUN is a run's id, the beginning of one that no other id has, `latest`, or the path of a run folder (with a slash in
+    it).
+
+    \b
+    Examples:
+      runfolio show latest
+      runfolio show 20261122T184800Z
+      runfolio show ./runs/20261122T184800Z-penguins-k3x9
+      runfolio show latest --json | jq '.steps[] | {module_name, rows_after}'
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DamageWarning)  # the damage is printed
+        found = load_run(run, root=root)
+    if as_json:
+        echo_json(_document(found))
+    else:
+        _print(page(), found)
+
+
+def _document(run: Run) -> dict[str, Any]:
+    """The run as one JSON object: what `ls` says of it, and each section in full."""
+    return {
+        "run": row_of(run),
+        "sequence": run.sequence,
+        "steps": steps_of(run),
+        "changes": run.changes,
+        "results": [stored.record for stored in run.results.values()],
+        "error": run.error,
+        "damage": run.damage,
+    }
+
+
+def _print(on: Page, run: Run) -> None:
+    _print_summary(on, row_of(run))
+    _print_table(on, "Steps", _STEP_COLUMNS, list(_step_lines(steps_of(run))))
+    _print_table(on, "Schema changes", _CHANGE_COLUMNS, list(_change_lines(run.changes)))
+    _print_table(on, "Results", _RESULT_COLUMNS, list(_result_lines(run)))
+    if run.error is not None:
+        _print_error(on, run.error)
+    if run.damage:
+        _print_damage(on, [str(finding) for finding in run.damage])
+
+
+def _print_table(on: Page, title: str, columns: Sequence[Column], lines: Sequence[Sequence[Text]]) -> None:
+    """A titled table, without the columns that would be empty; nothing where there are no lines."""
+    if lines:
+        used = [index for index in range(len(columns)) if any(line[index] for line in lines)]
+        on.line()
+        on.line(Styled(title, "bold"))
+        on.table([columns[index] for index in used], [[line[index] for index in used] for line in lines])
+
+
+def _print_summary(on: Page, row: RunRow) -> None:
+    on.line(Styled(row.run_id, "bold"))
+    on.line(_label("state"), Styled(row.state or UNREADABLE, STATE_STYLES[row.state or UNREADABLE]))
+    started = f"{stamp(row.start_time)}, {age(row.start_time, SYSTEM.now())}" if on.live else stamp(row.start_time)
+    told = {
+        "why": row.state_reason,
+        "name": row.name,
+        "tags": ", ".join(row.tags),
+        "started": started,
+        "took": duration(row.duration_seconds),
+        "size": size(row.bytes),
+        "folder": row.folder,
+        "error": row.error,
+        "damage": row.damage,
+    }
+    for label, text in told.items():
+        if text:
+            style = {"error": STATE_STYLES["failed"], "damage": DAMAGE_STYLE}.get(label, "")
+            on.line(_label(label), Styled(text, style))
+
+
+def _label(text: str) -> Styled:
+    return Styled(f"{text:<9}", "dim")
+
+
+# Steps
+
+
+def _step_lines(steps: Iterable[StepRow]) -> Iterator[tuple[Text, ...]]:
+    nested = 0
+    for step in steps:
+        if not step.depth:
+            yield from _and_more(nested - MOST, len(_STEP_COLUMNS))
+        nested = nested + 1 if step.depth else 0
+        if nested <= MOST:
+            yield _step_line(step)
+    yield from _and_more(nested - MOST, len(_STEP_COLUMNS))
+
+
+def _step_line(step: StepRow) -> tuple[Text, ...]:
+    took = step.duration_seconds
+    if step.outcome == "running":
+        took = (SYSTEM.now() - step.start_time).total_seconds()
+    name = f"{step.module_name}[{step.experiment_name}]"
+    before, after = step.rows_before, step.rows_after
+    return (
+        "  " * step.depth + (step.step_name if step.depth else name),
+        Styled(_outcome(step), STATE_STYLES[step.outcome]),
+        duration(took),
+        number(before),
+        number(after),
+        "" if before is None or after is None or before == after else f"{after - before:+,}",
+    )
+
+
+def _outcome(step: StepRow) -> str:
+    if step.done is None:
+        return step.outcome
+    total = "" if step.total is None else f" of {step.total:,.12g}"
+    return f"{step.outcome}, {step.done:,.12g}{total} {step.unit or ''}".rstrip()
+
+
+# Changes
+
+
+def _change_lines(changes: list[Change]) -> Iterator[tuple[Text, ...]]:
+    for (module, experiment, _), of_step in groupby(
+        changes, lambda change: (change.module_name, change.experiment_name, change.snapshot_id)
+    ):
+        lines = [
+            line
+            for (kind, part), alike in groupby(of_step, lambda change: (change.type, change.part))
+            for line in _alike_lines(kind, part, list(alike))
+        ]
+        label = "-" if module is None else f"{module}[{experiment}]" if experiment is not None else module
+        for index, line in enumerate(lines[:MOST]):
+            yield ("" if index else label, *line)
+        yield from _and_more(len(lines) - MOST, len(_CHANGE_COLUMNS))
+
+
+def _alike_lines(kind: str, part: str | None, changes: list[Change]) -> Iterator[tuple[Text, ...]]:
+    """One line for all columns that came or went together, one for each that is another than before."""
+    label = Styled(kind, _CHANGE_STYLES[kind])
+    if kind in ("CREATE", "DELETE"):
+        some = ", ".join(change.target for change in changes[:MOST])
+        more = len(changes) - MOST
+        yield label, part or "", f"{some} … and {more:,} more" if more > 0 else some
+        return
+    for change in changes:
+        sides = [str(side) for side in (change.before, change.after) if side is not None]
+        yield label, part or "", f"{change.target}: {' → '.join(sides)}" if sides else change.target
+
+
+# Results, errors, damage
+
+
+def _result_lines(run: Run) -> Iterator[tuple[Text, ...]]:
+    for stored in run.results.values():
+        for part in stored.record.parts:
+            yield (
+                stored.record.key,
+                part.name or "",
+                number(part.rows),
+                number(part.columns),
+                size(part.bytes),
+                part.file,
+            )
+
+
+def _print_error(on: Page, error: Failure) -> None:
+    place = f" in {error.module_name}[{error.experiment_name}]" if error.module_name is not None else ""
+    on.line()
+    on.line(Styled(f"Error{place}", "bold"))
+    text = error.traceback or (f"{error.type}: {error.message}" if error.type else error.message)
+    for line in text.rstrip().split("\n"):
+        on.line(line)
+
+
+def _print_damage(on: Page, findings: list[str]) -> None:
+    on.line()
+    on.line(Styled("Damage", "bold"))
+    for finding in findings[:MOST]:
+        on.line(Styled(finding, DAMAGE_STYLE))
+    for (text,) in _and_more(len(findings) - MOST, 1):
+        on.line(text)
+
+
+def _and_more(count: int, width: int) -> Iterator[tuple[Text, ...]]:
+    """A line that says how many more there are, where there are any."""
+    if count > 0:
+        yield (Styled(f"… and {count:,} more", "dim"), *[""] * (width - 1))
