@@ -16,8 +16,8 @@
             └── <writer>-000012-preprocessor-scale.parquet
 
 Format, which a reader may rely on: the names in capitals, `<stem>[.<writer>].jsonl`, `<writer>.lock`, and that a
-journal's stem tells the kind of its records. A writer's choice, which is never parsed: run ids, the slugs, and the
-numbers in the names of result files.
+journal's stem tells the kind of its records. A writer's choice: run ids (the start that they begin with
+only serves to list the newest first without reading), the slugs and numbers of result files (never parsed).
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ KINDS = {stem: kind for kind, stem in STEMS.items()}
 
 _JOURNAL = re.compile(r"([a-z][a-z_]*)(?:\.(?!main\.)([a-z0-9]{1,32}))?\.jsonl")
 _RESULT = re.compile(r"results/[a-z0-9][a-z0-9.-]*")
+_START = re.compile(r"(\d{8}T\d{6})Z-")
 _NOT_SLUG = re.compile(r"[^a-z0-9]+")
 _ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
 
@@ -81,6 +82,16 @@ def new_run_id(start: datetime, name: str | None) -> str:
     '20261122T184800Z-penguins-'
     """
     return f"{start:%Y%m%dT%H%M%SZ}-{slug(name or '') or 'run'}-{token(4)}"
+
+
+def start_of(run_id: str) -> str | None:
+    """The start to the second that a run id begins with; None for a folder that was given another name.
+
+    >>> start_of("20261122T184800Z-penguins-k3x9"), start_of("copy of it")
+    ('20261122T184800', None)
+    """
+    match = _START.match(run_id)
+    return None if match is None else match[1]
 
 
 def journal_name(kind: str, writer: str) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
 
-from runfolio import layout
-from runfolio.errors import NotFoundError
+from runfolio import layout, manifest
+from runfolio.errors import FormatError, NotFoundError
 
 LATEST = "latest"
 
@@ -26,7 +27,7 @@ def find(run: str | PathLike[str], root: str | PathLike[str] | None = None) -> P
     base = layout.default_root() if root is None else Path(root)
     ids = folders(base)
     if text == LATEST and ids:
-        return base / ids[0]
+        return base / _latest(base, ids)
     matches = [name for name in ids if name == text] or [name for name in ids if text and name.startswith(text)]
     if len(matches) == 1:
         return base / matches[0]
@@ -45,7 +46,8 @@ def find(run: str | PathLike[str], root: str | PathLike[str] | None = None) -> P
 def folders(root: Path) -> list[str]:
     """The names of the run folders under a root, newest first; none where there is no root.
 
-    A run folder is one that has a `run.json`.
+    A run folder is one that has a `run.json`. Those of one second come in any order. Raises NotFoundError if the root
+    is a file.
     """
     try:
         with os.scandir(root) as entries:
@@ -58,4 +60,21 @@ def folders(root: Path) -> list[str]:
         ) from error
     # Plain text paths: a Path for each of 10,000 folders takes as long as reading their run.json.
     prefix, suffix = os.path.join(root, ""), os.sep + layout.RUN_FILE  # noqa: PTH118
-    return sorted((name for name in names if os.path.exists(prefix + name + suffix)), reverse=True)  # noqa: PTH110
+    runs = [name for name in names if os.path.exists(prefix + name + suffix)]  # noqa: PTH110
+    return sorted(runs, key=lambda name: (layout.start_of(name) or _start(root / name), name), reverse=True)
+
+
+def _latest(root: Path, names: list[str]) -> str:
+    """The newest of all, told apart from others of its second by when exactly they started."""
+    second = layout.start_of(names[0]) or _start(root / names[0])
+    same = [name for name in names if (layout.start_of(name) or _start(root / name)).startswith(second[:15])]
+    return max(same, key=lambda name: _start(root / name)) if len(same) > 1 else names[0]
+
+
+def _start(folder: Path) -> str:
+    """When a run was started by its `run.json`, spelled like the beginning of a run id, with microseconds."""
+    try:
+        start = manifest.read(folder).start_time
+    except FormatError:
+        start = datetime.fromtimestamp((folder / layout.RUN_FILE).stat().st_mtime, UTC)
+    return f"{start:%Y%m%dT%H%M%S.%f}"

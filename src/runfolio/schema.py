@@ -143,7 +143,7 @@ Schemas = Schema | dict[str, Schema] | None
 def of_data(data: Any) -> Schemas:
     """The schema of a frame, those of a dict of frames, or None for what is no table."""
     if isinstance(data, dict):
-        found = {name: of_data(part) for name, part in data.items()}
+        found = {_label(name): of_data(part) for name, part in data.items()}
         parts = {name: schema for name, schema in found.items() if isinstance(schema, Schema)}
         return parts if parts and len(parts) == len(found) else None
     return Schema.from_data(data) if is_frame(data) else None

@@ -399,6 +399,13 @@ def _shown(parts: set[str | None]) -> str:
     return ", ".join("one without a name" if part is None else repr(part) for part in parts) or "none"
 
 
+def _message(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001  (the user's own exception can't tell what it is; it must not hide behind that)
+        return object.__repr__(error)
+
+
 def _failure(error: BaseException | str, module: str | None, experiment: str | None) -> Failure:
     if not isinstance(error, BaseException):
         message = text(error, "error")
@@ -407,7 +414,7 @@ def _failure(error: BaseException | str, module: str | None, experiment: str | N
 
     return Failure(
         type=type(error).__qualname__,
-        message=text(str(error), "error"),
+        message=text(_message(error), "error"),
         traceback=text("".join(format_exception(error))[-MAX_TRACEBACK:], "traceback"),
         module_name=module,
         experiment_name=experiment,

@@ -10,9 +10,9 @@ import threading
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from msgspec import convert
+from msgspec import ValidationError, convert
 
 from runfolio.artifacts import StoredResult
 from runfolio.errors import NotFoundError
@@ -25,6 +25,8 @@ from runfolio.timeline import Timeline
 
 if TYPE_CHECKING:
     import pandas as pd
+
+T = TypeVar("T")
 
 _TIMING_TEXT = ("record_id", "module_name", "experiment_name", "step_name")
 
@@ -124,7 +126,7 @@ class RunView:
         event = self._state_event()
         if event is None or event.state != "failed":
             return None
-        return convert(event.context["error"], Failure) if "error" in event.context else None
+        return _converted(event.context.get("error"), Failure)
 
     def get_status_summary(self) -> dict[str, Any]:
         """The specification's summary, and the `state` and `last_completed` (module, experiment) beside it."""
@@ -335,7 +337,7 @@ class RunView:
 
     def _header(self) -> Header | None:
         event = next((event for event in self._see().of("event") if event.type == "segment"), None)
-        return None if event is None else convert(event.context, Header)
+        return None if event is None else _converted(event.context, Header)
 
     def _modules(self, *, finished: bool) -> list[str]:
         """The modules in order: those that finished a step, or all that began one."""
@@ -347,6 +349,14 @@ class RunView:
                 if snapshot.module_name is not None and snapshot.context.get("point") in points
             )
         )
+
+
+def _converted(context: Any, kind: type[T]) -> T | None:
+    """What a context holds as one of the format's own types; None where another writer put something else there."""
+    try:
+        return convert(context, kind)
+    except ValidationError:
+        return None
 
 
 def _of_module(records: list[Any], module: str | None) -> list[Any]:
