@@ -6,7 +6,7 @@ import math
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec import json
 
@@ -15,6 +15,10 @@ from runfolio.errors import DamageError, DataError, FormatError
 from runfolio.journal import read_bytes, write_error
 from runfolio.records import Format, Part, Result
 from runfolio.schema import Schema, Schemas, is_frame, parts_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
 
 
 class StoredResult(Mapping[str, Any]):
@@ -67,16 +71,13 @@ def write_parts(folder: Path, new_file: NewFile, decoration: str, data: Any, sch
 
     Raises DataError before anything is written if the data would not come back exactly, WriteError.
     """
-    parts = split(data)
     by_part = dict(parts_of(schemas))
-    for name, part in parts:
-        _check(name, part)
+    contents = [_content(name, part) for name, part in split(data)]
     written = []
-    for name, part in parts:
-        file, temporary = new_file(f"{decoration}-{name}" if name else decoration, _suffix(part))
-        schema = by_part.get(name)
-        schema_id = None if schema is None else schema.schema_id
-        written.append(_write(folder / file, temporary, part, name=name, schema_id=schema_id))
+    for content in contents:
+        file, temporary = new_file(f"{decoration}-{content.name}" if content.name else decoration, content.format)
+        schema = by_part.get(content.name)
+        written.append(_write(content, folder / file, temporary, None if schema is None else schema.schema_id))
     return written
 
 
@@ -118,43 +119,22 @@ def read_part(folder: Path, part: Part) -> Any:
     return frames.read(data)
 
 
-def _write(path: Path, temporary: Path, data: Any, *, name: str | None, schema_id: str | None) -> Part:
-    table = is_frame(data)
-    try:
-        path.parent.mkdir(exist_ok=True)
-        if table:
-            from runfolio import frames  # noqa: PLC0415
+class _Content(NamedTuple):
+    """What a file is to hold, checked: the table of a frame, or the text of a report."""
 
-            frames.write(data, str(temporary))
-        else:
-            temporary.write_bytes(json.encode(data) + b"\n")
-        size, digest = _fingerprint(temporary)
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise write_error(error, path) from error
-    return Part(
-        name=name,
-        file=f"{path.parent.name}/{path.name}",
-        format=_suffix(data),
-        rows=len(data) if table else None,
-        columns=data.shape[1] if table else None,
-        bytes=size,
-        sha256=digest,
-        schema_id=schema_id,
-    )
+    name: str | None
+    table: pa.Table | None
+    report: bytes
+    shape: tuple[int | None, int | None]
+
+    @property
+    def format(self) -> Format:
+        return "json" if self.table is None else "parquet"
 
 
-def _suffix(data: Any) -> Format:
-    return "parquet" if is_frame(data) else "json"
-
-
-def _check(name: str | None, data: Any) -> None:
+def _content(name: str | None, data: Any) -> _Content:
     if is_frame(data):
-        from runfolio import frames  # noqa: PLC0415
-
-        frames.check(data)
-        return
+        return _Content(name, _table(name, data), b"", data.shape)
     problem = _no_report(data, "the result", 0)
     if problem:
         raise DataError(
@@ -162,6 +142,48 @@ def _check(name: str | None, data: Any) -> None:
             remedy="store a pandas DataFrame, a dict of them, or a report of dicts, lists, text, numbers and None",
             problems=(problem,),
         )
+    return _Content(name, None, json.encode(data) + b"\n", (None, None))
+
+
+def _table(name: str | None, frame: pd.DataFrame) -> pa.Table:
+    from runfolio import frames  # noqa: PLC0415
+
+    try:
+        return frames.prepare(frame)
+    except DataError as error:
+        if name is None:
+            raise
+        what = f"part {name!r}: {error.what}"
+        raise DataError(what, problems=error.problems, remedy=error.remedy, column=error.column) from error
+
+
+def _write(content: _Content, path: Path, temporary: Path, schema_id: str | None) -> Part:
+    """Write one file: at a temporary path first, so that it is there whole or not at all."""
+    try:
+        path.parent.mkdir(exist_ok=True)
+        if content.table is None:
+            temporary.write_bytes(content.report)
+        else:
+            from runfolio import frames  # noqa: PLC0415
+
+            frames.store(content.table, str(temporary))
+        size, digest = _fingerprint(temporary)
+        temporary.replace(path)
+    except OSError as error:
+        raise write_error(error, path) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    rows, columns = content.shape
+    return Part(
+        name=content.name,
+        file=f"{path.parent.name}/{path.name}",
+        format=content.format,
+        rows=rows,
+        columns=columns,
+        bytes=size,
+        sha256=digest,
+        schema_id=schema_id,
+    )
 
 
 def _no_report(data: Any, place: str, depth: int) -> str | None:

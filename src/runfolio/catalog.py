@@ -11,7 +11,7 @@ import os
 import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
@@ -121,8 +121,8 @@ def row_of(run: Run, clock: Clock = SYSTEM) -> RunRow:
         tags=run.tags,
         state=state,
         state_reason=None if state in _ENDED else run.state_reason,
-        start_time=run.start_time,
-        end_time=run.end_time,
+        start_time=_utc(run.start_time),
+        end_time=_utc(run.end_time),
         duration_seconds=run.duration_seconds if state in _ENDED else _elapsed(run, clock),
         steps=sum(timing.parent_id is None for timing in run.timing_records),
         changes=len(run.changes),
@@ -170,8 +170,8 @@ def _of_manifest(folder: str, found: Manifest) -> RunRow:
         name=found.name,
         tags=found.tags,
         state=found.state,
-        start_time=found.start_time,
-        end_time=found.end_time,
+        start_time=_utc(found.start_time),
+        end_time=_utc(found.end_time),
         duration_seconds=found.duration_seconds,
         steps=totals.steps,
         changes=totals.changes,
@@ -206,6 +206,16 @@ def _elapsed(run: Run, clock: Clock) -> float | None:
     last = [records[-1].timestamp for records in (run.events, run.snapshots, run.changes) if records]
     until = clock.now() if run.state == "in_progress" else max(last)
     return max((until - start).total_seconds(), 0.0)
+
+
+def _utc(time: datetime | None) -> datetime | None:
+    """A time as writers have it: one in another zone is sound JSON, but not ours; None for one out of all bounds."""
+    if time is None or time.tzinfo is UTC:
+        return time
+    try:
+        return time.astimezone(UTC)
+    except OverflowError:
+        return None
 
 
 def _size(folder: Path) -> int:

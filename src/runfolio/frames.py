@@ -27,13 +27,13 @@ import json
 import zoneinfo
 from typing import TYPE_CHECKING, Any
 
-from runfolio.errors import DamageError, FormatError
+from runfolio.errors import DamageError, DataError, FormatError
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-__all__ = ["WRITE_OPTIONS", "check", "read", "write"]
+__all__ = ["WRITE_OPTIONS", "prepare", "read", "store"]
 
 WRITE_OPTIONS: dict[str, Any] = {
     "compression": "zstd",
@@ -44,45 +44,56 @@ WRITE_OPTIONS: dict[str, Any] = {
 FOOTER_KEY = b"runfolio"
 FOOTER_VERSION = 1
 
+UNWRITABLE = "convert or drop what Parquet can't hold, then try again"
 
-def check(frame: pd.DataFrame) -> None:
-    """Raise `DataError`, listing every problem, unless the frame would come back exactly.
+
+def prepare(frame: pd.DataFrame) -> pa.Table:
+    """The frame as the table that `store` writes; the frame is left as it is.
+
+    Raises DataError, listing every problem, if the frame would not come back exactly.
 
     >>> import pandas as pd
-    >>> check(pd.DataFrame({"a": [1, 2], "b": [{"mixed"}, 3]}))
+    >>> prepare(pd.DataFrame({"a": [1, 2]})).column_names
+    ['a']
+    >>> prepare(pd.DataFrame({"a": [1, 2], "b": [{"mixed"}, 3]}))
     Traceback (most recent call last):
     ...
     runfolio.errors.DataError: the frame would not come back exactly: column 'b': object cells of \
 type int and set; convert or drop what is named here, then try again
     """
-    _table(frame)
+    import pyarrow as pa
+
+    from runfolio.refusals import describe_all, unconvertible
+
+    descriptions = describe_all(frame)
+    try:
+        table = _convert(frame)
+    except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
+        raise unconvertible(frame, error) from error
+    metadata = {**table.schema.metadata, FOOTER_KEY: _footer_bytes(frame, descriptions)}
+    return table.replace_schema_metadata(metadata)
 
 
-def write(frame: pd.DataFrame, path: str) -> None:
-    """Check the frame, then write it to a Parquet file at the path; the frame is left as it is.
+def store(table: pa.Table, path: str) -> None:
+    """Write a table that `prepare` returned to a Parquet file at the path.
 
     >>> import pandas as pd, tempfile, pathlib
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     write(pd.DataFrame({"a": [1, 2]}), f"{folder}/frame.parquet")
-    ...     print(read(pathlib.Path(folder, "frame.parquet").read_bytes()))
-       a
-    0  1
-    1  2
+    ...     store(prepare(pd.DataFrame({"a": [1, 2]})), f"{folder}/frame.parquet")
+    ...     len(read(pathlib.Path(folder, "frame.parquet").read_bytes()))
+    2
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from runfolio.refusals import unconvertible
-
-    table = _table(frame)
     try:
         pq.write_table(table, path, **WRITE_OPTIONS)
     except pa.ArrowException as error:  # such as a cell of more than 2 GB
-        raise unconvertible(frame, error) from error
+        raise DataError(f"the frame can't be written: {error}", problems=(str(error),), remedy=UNWRITABLE) from error
 
 
 def read(data: bytes | memoryview) -> pd.DataFrame:
-    """Return the frame that a file's bytes hold, exactly as it was given to `write`.
+    """Return the frame that a file's bytes hold, exactly as it was given to `prepare`.
 
     >>> read(b"not a Parquet file")
     Traceback (most recent call last):
@@ -104,21 +115,6 @@ def read(data: bytes | memoryview) -> pd.DataFrame:
 
 
 # ---------------------------------------------------------------------------------------------------- writing
-
-
-def _table(frame: pd.DataFrame) -> pa.Table:
-    """Return the frame as the Arrow table to write, its footer included, or raise `DataError`."""
-    import pyarrow as pa
-
-    from runfolio.refusals import describe_all, unconvertible
-
-    descriptions = describe_all(frame)
-    try:
-        table = _convert(frame)
-    except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
-        raise unconvertible(frame, error) from error
-    metadata = {**table.schema.metadata, FOOTER_KEY: _footer_bytes(frame, descriptions)}
-    return table.replace_schema_metadata(metadata)
 
 
 def _convert(frame: pd.DataFrame) -> pa.Table:
