@@ -712,7 +712,7 @@ def test_a_zone_that_this_machine_does_not_know_is_named(tmp_path):
 
 
 def test_a_zone_of_pytz_comes_back_without_pytz_as_its_like(tmp_path, monkeypatch):
-    monkeypatch.setattr("runfolio.dtypes.find_spec", lambda name: None)
+    monkeypatch.setattr("runfolio.frames.dtypes.find_spec", lambda name: None)
     assert repr(with_zone(tmp_path, "pytz", "Europe/Paris")) == "zoneinfo.ZoneInfo(key='Europe/Paris')"
     assert with_zone(tmp_path, "pytz", 5400.0) == datetime.timezone(datetime.timedelta(minutes=90))
 

@@ -129,6 +129,7 @@ class _Content(NamedTuple):
 
     @property
     def format(self) -> Format:
+        """The form of the file, which is its suffix too."""
         return "json" if self.table is None else "parquet"
 
 

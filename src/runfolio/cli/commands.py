@@ -42,26 +42,33 @@ class Commands(click.Group):
         command: click.Command = importlib.import_module(f"runfolio.cli.{cmd_name}").command
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that the arguments name."""
+        try:
+            super().invoke(ctx)
+            if sys.stdout is not None:
+                sys.stdout.flush()  # what can't be written is to be known here
+        except RunfolioError as error:
+            ctx.exit(_say(str(error)))
+        except OSError as error:
+            ctx.exit(_say_os(error))
+
     def main(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Run a command and exit with its code."""
         tolerate_any_encoding(sys.stdout, sys.stderr)
-        run_command: Callable[..., Any] = super().main
+        run_command: Callable[..., int | None] = super().main
         kwargs["standalone_mode"] = False
         try:
             code = run_command(*args, **kwargs)
-            sys.stdout.flush()
         except click.ClickException as error:
             code = _say_wrong(error)
         except click.Abort:
             code = INTERRUPTED
-        except RunfolioError as error:
-            code = _say(str(error))
-        except OSError as error:
-            code = _say_os(error)
-        sys.exit(code if isinstance(code, int) else 0)
+        sys.exit(code)
 
 
 @click.command(
+    "runfolio",
     cls=Commands,
     epilog=EXIT_CODES,
     invoke_without_command=True,
@@ -70,7 +77,7 @@ class Commands(click.Group):
 @click.version_option(__version__, message="runfolio %(version)s")
 @click.pass_context
 def commands(context: click.Context) -> None:
-    r"""Look into the runs that runfolio has recorded.
+    """Look into the runs that runfolio has recorded.
 
     \b
     Examples:
@@ -79,7 +86,7 @@ def commands(context: click.Context) -> None:
       runfolio COMMAND --help        more about a command
 
     Runs are looked up under the folder that --root names, else the environment variable RUNFOLIO_RUNS, else ./runs.
-    """
+    """  # noqa: D301  (\b is click's: it keeps the lines that follow)
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
 

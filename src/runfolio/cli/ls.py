@@ -49,7 +49,7 @@ _NOTE = Column(title="note", rank=1, least=16, cuts=True)
 @click.option("--limit", metavar="N", type=click.IntRange(min=0), help="At most so many runs.")
 @json_option
 def command(root: str | None, states: tuple[str, ...], name: str | None, limit: int | None, as_json: bool) -> None:
-    r"""List the runs, newest first.
+    """List the runs, newest first.
 
     The note of a run says why it failed, or what of it is damaged. A run in_progress has taken as long as it goes on by
     now; one that was interrupted, up to its last record.
@@ -60,7 +60,7 @@ def command(root: str | None, states: tuple[str, ...], name: str | None, limit: 
       runfolio ls --state failed --state interrupted
       runfolio ls --name "nightly*" --limit 10
       runfolio ls --root /data/runs --json | jq -r '.[0].run_id'
-    """
+    """  # noqa: D301  (\b is click's: it keeps the lines that follow)
     rows = list(islice(scan(root, states=states, name=name), limit))
     if as_json:
         echo_json(rows)

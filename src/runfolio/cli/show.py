@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import Any
 
 import click
+from msgspec import ValidationError
 
 from runfolio.catalog import RunRow, row_of
 from runfolio.cli.options import EXIT_CODES, json_option, root_option
@@ -29,7 +30,7 @@ from runfolio.cli.terminal import (
     stamp,
 )
 from runfolio.clock import SYSTEM
-from runfolio.errors import DamageWarning
+from runfolio.errors import DamageError, DamageWarning
 from runfolio.records import Change, Failure
 from runfolio.run import Run, load_run
 
@@ -38,7 +39,7 @@ MOST = 20
 
 _STEP_COLUMNS = (
     Column(title="step", least=32),
-    Column(title="outcome", rank=1),
+    Column(title="outcome", rank=1, least=16),
     Column(title="took", right=True),
     Column(title="rows in", right=True, rank=2),
     Column(title="rows out", right=True),
@@ -66,7 +67,7 @@ _CHANGE_STYLES = {"CREATE": "green", "DELETE": "red", "TRANSFORM": "yellow", "UP
 @root_option
 @json_option
 def command(run: str, root: str | None, as_json: bool) -> None:
-    r"""Show what a run did: its steps, schema changes and results, why it failed, and what of it is damaged.
+    """Show what a run did: its steps, schema changes and results, why it failed, and what of it is damaged.
 
     RUN is a run's id, the beginning of one that no other id has, `latest`, or the path of a run folder (with a slash in
     it).
@@ -77,14 +78,17 @@ def command(run: str, root: str | None, as_json: bool) -> None:
       runfolio show 20261122T184800Z
       runfolio show ./runs/20261122T184800Z-penguins-k3x9
       runfolio show latest --json | jq '.steps[] | {module_name, rows_after}'
-    """
+    """  # noqa: D301  (\b is click's: it keeps the lines that follow)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DamageWarning)  # the damage is printed
         found = load_run(run, root=root)
-    if as_json:
-        echo_json(_document(found))
-    else:
-        _print(page(), found)
+    try:
+        if as_json:
+            echo_json(_document(found))
+        else:
+            _print(page(), found)
+    except ValidationError as error:
+        raise DamageError(f"{found.folder} holds what no writer wrote: {error}") from error
 
 
 def _document(run: Run) -> dict[str, Any]:
@@ -176,6 +180,8 @@ def _step_line(step: StepRow) -> tuple[Text, ...]:
 
 
 def _outcome(step: StepRow) -> str:
+    if step.error:
+        return f"{step.outcome}: {step.error}"
     if step.done is None:
         return step.outcome
     total = "" if step.total is None else f" of {step.total:,.12g}"

@@ -72,7 +72,7 @@ def steps_of(run: Run) -> list[StepRow]:
                 done=sample.done if sample else None,
                 total=sample.total if sample else None,
                 unit=sample.unit if sample else None,
-                error=error if isinstance(error, str) else None,
+                error=error.partition("\n")[0] if isinstance(error, str) else None,
             )
         )
     return found

@@ -86,8 +86,8 @@ def number(value: int | None) -> str:
 
 
 def stamp(time: datetime | None) -> str:
-    """A time as ISO 8601 to the second, without a blank."""
-    return "-" if time is None else f"{time:%Y-%m-%dT%H:%M:%SZ}"
+    """A time in UTC as ISO 8601 to the second, without a blank."""
+    return "-" if time is None else time.replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
 def age(time: datetime | None, now: datetime) -> str:
@@ -186,7 +186,7 @@ class PlainPage:
 
 def page() -> Page:
     """The page that standard output is."""
-    if not sys.stdout.isatty():
+    if sys.stdout is None or not sys.stdout.isatty():  # None: it was closed by whoever started us
         return PlainPage()
     from runfolio.cli.colour import ColourPage  # noqa: PLC0415  (Rich takes 50 ms, and a pipe needs none of it)
 
@@ -216,11 +216,10 @@ def echo_json(document: Any) -> None:
     The escapes are JSON's own, so that a program reads the text as it was.
     """
     try:
-        data = json.encode(document)
+        text = json.format(json.encode(document), indent=2).decode()
     except UnicodeEncodeError:  # a folder's name need not be UTF-8; msgspec has no spelling for its other bytes
-        data = _ascii_json(document)
-    text = json.format(data, indent=2).decode()
-    click.echo(_UNSAFE_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text).encode())
+        text = _ascii_json(document)
+    _write(_UNSAFE_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text).encode() + b"\n")
 
 
 def tolerate_any_encoding(*streams: TextIO) -> None:
@@ -242,7 +241,16 @@ def _spell_out(error: UnicodeError) -> tuple[str | bytes, int]:
     return (sign, error.start + 1) if sign else codecs.backslashreplace_errors(error)
 
 
-def _ascii_json(document: Any) -> bytes:
+def _write(data: bytes) -> None:
+    """Write all of it: with PYTHONUNBUFFERED a write may take a part, and say so by its return alone."""
+    if sys.stdout is None:
+        return
+    stream, rest = sys.stdout.buffer, memoryview(data)
+    while rest:
+        rest = rest[stream.write(rest) or 0 :]
+
+
+def _ascii_json(document: Any) -> str:
     from json import dumps  # noqa: PLC0415
 
-    return dumps(to_builtins(document)).encode()
+    return dumps(to_builtins(document), indent=2)

@@ -63,7 +63,7 @@ type int and set; convert or drop what is named here, then try again
     """
     import pyarrow as pa
 
-    from runfolio.refusals import describe_all, unconvertible
+    from runfolio.frames.refusals import describe_all, unconvertible
 
     descriptions = describe_all(frame)
     try:
@@ -133,7 +133,7 @@ def _convert(frame: pd.DataFrame) -> pa.Table:
 
 
 def _footer_bytes(frame: pd.DataFrame, descriptions: list[dict[str, Any]]) -> bytes:
-    from runfolio.indexes import describe_index, describe_labels
+    from runfolio.frames.indexes import describe_index, describe_labels
 
     count = len(frame.columns)
     footer = {
@@ -164,8 +164,8 @@ def _footer(table: pa.Table) -> dict[str, Any]:
 def _frame(table: pa.Table, footer: dict[str, Any]) -> pd.DataFrame:
     import pandas as pd
 
-    from runfolio.dtypes import restore
-    from runfolio.indexes import restore_index, restore_labels
+    from runfolio.frames.dtypes import restore
+    from runfolio.frames.indexes import restore_index, restore_labels
 
     count = len(footer["columns"])
     index = restore_index(footer["index"], table.columns[count:])

@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 import pandas as pd
 import pyarrow as pa
 
-from runfolio.dtypes import Description, Refusal, describe
 from runfolio.errors import DataError
-from runfolio.indexes import lost_freqs, stored_levels
+from runfolio.frames.dtypes import Description, Refusal, describe
+from runfolio.frames.indexes import lost_freqs, stored_levels
 
 __all__ = ["describe_all", "unconvertible"]
 

@@ -1,6 +1,6 @@
 """How the labels of a frame's columns and rows are described in a file's footer, and restored from it.
 
-The footer of `runfolio.frames` documents the form. Like `runfolio.dtypes`, this module imports pandas.
+The footer of `runfolio.frames` documents the form. Like `runfolio.frames.dtypes`, this module imports pandas.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 from pandas.tseries.frequencies import to_offset
 
-from runfolio.dtypes import Description, describe, restore
+from runfolio.frames.dtypes import Description, describe, restore
 
 __all__ = ["describe_index", "describe_labels", "lost_freqs", "restore_index", "restore_labels", "stored_levels"]
 
