@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runfolio.errors import ContextError, UsageError
-from runfolio.values import as_text, instant, normal, normal_object, number, text
+from runfolio.values import as_text, normal, normal_object
 
 
 class Colour(enum.Enum):
@@ -155,31 +155,6 @@ def test_a_context_is_taken_as_it_is_at_that_moment():
     found = normal_object(given_by_user, "context")
     given_by_user["a"] = 2
     assert found == {"a": 1}
-
-
-def test_points_in_time():
-    utc = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
-    assert instant(utc.astimezone(dt.timezone(dt.timedelta(hours=5))), "t") == utc
-    assert type(instant(pd.Timestamp(utc), "t")) is dt.datetime
-    assert instant(utc.timestamp(), "t") == utc
-    for wrong in ("noon", None, math.nan, 1e300, [], pd.NaT):
-        with pytest.raises(UsageError, match="which is no point in time") as caught:
-            instant(wrong, "start")
-        assert caught.value.key == "start"
-
-
-def test_numbers_are_finite():
-    assert number(np.int64(3), "done") == 3.0
-    for wrong in ("x", None, math.inf, math.nan):
-        with pytest.raises(UsageError):
-            number(wrong, "done")
-
-
-def test_names_are_text():
-    assert text(np.str_("a"), "module") == "a"
-    assert type(text(Named("a"), "module")) is str
-    with pytest.raises(UsageError, match="module is 3, a int"):
-        text(3, "module")
 
 
 def test_values_by_hand_are_text():

@@ -9,18 +9,17 @@ from os import PathLike
 from pathlib import Path
 from threading import RLock
 from types import TracebackType
-from typing import Any, Literal, Self, get_args
+from typing import Any, Literal, Self
 
-from runfolio import layout, schema
+from runfolio import arguments, layout
+from runfolio.arguments import CHANGE_TYPES, OUTCOMES, description, instant, number, one_of, optional_text, text
 from runfolio.clock import SYSTEM, Clock
 from runfolio.errors import NotFoundError, RunfolioError, UsageError
 from runfolio.lock import Life
 from runfolio.recorder import Recorder, Running
 from runfolio.records import (
     Change,
-    Description,
     Event,
-    Failure,
     Header,
     Metadata,
     Outcome,
@@ -30,17 +29,13 @@ from runfolio.records import (
     Timing,
 )
 from runfolio.run import load_run
-from runfolio.schema import ChangeType, Schema, Schemas
+from runfolio.schema import ChangeType, Schemas
 from runfolio.standing import fold
 from runfolio.step import Step, progress_fields
 from runfolio.timeline import Timeline
-from runfolio.values import as_text, instant, normal_object, number, optional_text, text
+from runfolio.values import normal_object
 from runfolio.view import RunView
 from runfolio.writer import Writer
-
-CHANGE_TYPES: tuple[str, ...] = get_args(ChangeType)
-OUTCOMES: tuple[str, ...] = get_args(Outcome)
-MAX_TRACEBACK = 100_000
 
 
 class Status(RunView):
@@ -77,8 +72,8 @@ class Status(RunView):
         super().__init__(None)
         writer = Writer(
             name=optional_text(name, "name"),
-            sequence=_texts(sequence, "sequence"),
-            tags=_texts(tags, "tags"),
+            sequence=arguments.texts(sequence, "sequence"),
+            tags=arguments.texts(tags, "tags"),
             root=layout.default_root() if root is None else Path(root),
             clock=clock,
         )
@@ -100,9 +95,9 @@ class Status(RunView):
     def fail(self, error: BaseException | str, *, module: str | None = None, experiment: str | None = None) -> None:
         """End the run as failed. The step named is by default the one that failed last, if none finished since."""
         failed_module, failed_experiment = self._recorder.failed_step()
-        failure = _failure(error, optional_text(module, "module"), optional_text(experiment, "experiment"))
+        failure = arguments.failure(error, optional_text(module, "module"), optional_text(experiment, "experiment"))
         if failure.module_name is None:
-            failure = _failure(error, failed_module, failed_experiment)
+            failure = arguments.failure(error, failed_module, failed_experiment)
         self._recorder.end("failed", failure)
 
     def __enter__(self) -> Self:
@@ -159,7 +154,7 @@ class Status(RunView):
         Raises NotFoundError if none of that id is running.
         """
         added = normal_object(context, "context")
-        _one_of(outcome, OUTCOMES, "outcome")
+        one_of(outcome, OUTCOMES, "outcome")
         running = self._timings.pop(record_id, None)
         if running is None:
             raise NotFoundError(
@@ -199,7 +194,7 @@ class Status(RunView):
             end_time=end_time,
             duration_seconds=seconds,
             cpu_seconds=None,
-            outcome=_one_of(outcome, OUTCOMES, "outcome"),
+            outcome=one_of(outcome, OUTCOMES, "outcome"),
             parent_id=outer.record_id if outer else None,
             context=normal_object(context, "context"),
         )
@@ -221,7 +216,7 @@ class Status(RunView):
         """
         found = {"point": "manual", **normal_object(context, "context")}
         names = (optional_text(module, "module"), optional_text(experiment, "experiment"))
-        return self._recorder.snapshot(*names, _metadata(metadata), found)
+        return self._recorder.snapshot(*names, arguments.metadata(metadata), found)
 
     def record_change(
         self,
@@ -245,11 +240,11 @@ class Status(RunView):
         if running is not None and module is None:
             module, experiment = running.module_name, experiment or running.experiment_name
         return recorder.change(
-            change_type if change_type in CHANGE_TYPES else _one_of(change_type, CHANGE_TYPES, "change_type"),
+            change_type if change_type in CHANGE_TYPES else one_of(change_type, CHANGE_TYPES, "change_type"),
             text(target, "target"),
             None if part is None else text(part, "part"),
-            None if before is None else _description(before),
-            None if after is None else _description(after),
+            None if before is None else description(before),
+            None if after is None else description(after),
             None if module is None else text(module, "module"),
             None if experiment is None else text(experiment, "experiment"),
             None if running is None else running.snapshot_id,
@@ -268,7 +263,7 @@ class Status(RunView):
         """
         key = text(exp_key, "exp_key")
         steps = tuple(PathStep(text(module, "module"), text(experiment, "experiment")) for module, experiment in path)
-        return self._recorder.store(key, data, _schemas_for(data, schema), steps)
+        return self._recorder.store(key, data, arguments.schemas_for(data, schema), steps)
 
     # Progress, messages, restore
 
@@ -333,89 +328,3 @@ def _after_fork() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
-
-
-def _one_of(value: Any, allowed: tuple[str, ...], what: str) -> Any:
-    if value in allowed:
-        return value
-    raise UsageError(f"{what} is {value!r}", remedy=f"it is one of {', '.join(allowed)}", key=what)
-
-
-def _texts(values: Iterable[str], what: str) -> list[str]:
-    if isinstance(values, str):
-        raise UsageError(f"{what} is one text, {values!r}", remedy=f"pass a list: {what}=[{values!r}]", key=what)
-    return [text(value, what) for value in values]
-
-
-def _description(value: Any) -> Description | None:
-    if value is None or isinstance(value, Description):
-        return value
-    return Description.of_field(value) if isinstance(value, schema.Field) else Description(value=as_text(value))
-
-
-def _metadata(metadata: Mapping[str, Any] | Metadata | None) -> Metadata:
-    found = dict(metadata) if metadata is not None else {}
-    unknown = found.keys() - {"schema_before", "schema_after"}
-    if unknown:
-        raise UsageError(
-            f"metadata has a key {min(map(str, unknown))!r}",
-            remedy="its keys are schema_before and schema_after",
-            key="metadata",
-        )
-    return Metadata(_schemas(found.get("schema_before")), _schemas(found.get("schema_after")))
-
-
-def _schemas(value: Any) -> Schemas:
-    if value is None or isinstance(value, Schema):
-        return value
-    if isinstance(value, Mapping):
-        return {text(part, "part"): _schema(item) for part, item in value.items()} or None
-    return _schema(value)
-
-
-def _schema(value: Any) -> Schema:
-    return value if isinstance(value, Schema) else Schema.from_data(value)
-
-
-def _schemas_for(data: Any, given: Any) -> Schemas:
-    """The schema of a result as given, which must have the parts that the data has; else as inferred."""
-    if given is None:
-        return schema.of_data(data)
-    found = _schemas(given)
-    parts, wanted = (
-        {part for part, _ in schema.parts_of(found)},
-        {part for part, _ in schema.parts_of(schema.of_data(data))},
-    )
-    if parts != wanted:
-        raise UsageError(
-            f"the schema has the parts {_shown(parts)} and the data {_shown(wanted)}",
-            remedy="pass the schema of the data itself, or none to have it inferred",
-            key="schema",
-        )
-    return found
-
-
-def _shown(parts: set[str | None]) -> str:
-    return ", ".join("one without a name" if part is None else repr(part) for part in parts) or "none"
-
-
-def _message(error: BaseException) -> str:
-    try:
-        return str(error)
-    except Exception:  # noqa: BLE001  (the user's own exception can't tell what it is; it must not hide behind that)
-        return object.__repr__(error)
-
-
-def _failure(error: BaseException | str, module: str | None, experiment: str | None) -> Failure:
-    if not isinstance(error, BaseException):
-        message = text(error, "error")
-        return Failure(type="", message=message, traceback="", module_name=module, experiment_name=experiment)
-    from traceback import format_exception  # noqa: PLC0415  (only a run that fails needs it)
-
-    return Failure(
-        type=type(error).__qualname__,
-        message=text(_message(error), "error"),
-        traceback=text("".join(format_exception(error))[-MAX_TRACEBACK:], "traceback"),
-        module_name=module,
-        experiment_name=experiment,
-    )

@@ -12,11 +12,11 @@ from typing import Any, Literal, Self, TypeVar
 from msgspec import to_builtins
 
 from runfolio import schema
+from runfolio.arguments import number, optional_text, text
 from runfolio.errors import DuplicateKeyError, RunfolioError, UsageError
 from runfolio.recorder import Position, Recorder, Running
 from runfolio.records import Description, Metadata, PathStep
 from runfolio.schema import Schemas
-from runfolio.values import number, optional_text, text
 
 T = TypeVar("T")
 

@@ -28,7 +28,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, KeysView, Mapping, Set, ValuesView
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from pathlib import PurePath
@@ -65,51 +65,6 @@ def normal_object(value: Any, what: str) -> dict[str, Any]:
     if isinstance(found, dict):
         return found
     raise UsageError(f"{what} is a {type(value).__name__}", remedy=f"pass {what} as a dict", key=what)
-
-
-def text(value: str, what: str) -> str:
-    """A name given by a user, with lone surrogates spelled out. Raises UsageError if it is no text."""
-    if type(value) is str and value.isascii():
-        return value
-    if not isinstance(value, str):
-        raise UsageError(f"{what} is {value!r}, a {type(value).__name__}", remedy=f"pass {what} as text", key=what)
-    return _text(value)
-
-
-def optional_text(value: str | None, what: str) -> str | None:
-    """The same, where None may stand."""
-    return None if value is None else text(value, what)
-
-
-def instant(value: Any, what: str) -> datetime:
-    """A point in time in UTC, of a datetime (a naive one is local time, as in Python) or seconds since 1970.
-
-    >>> instant(0, "start").isoformat()
-    '1970-01-01T00:00:00+00:00'
-
-    Raises UsageError if it is no point in time.
-    """
-    try:
-        if isinstance(value, datetime):
-            utc = value.astimezone(UTC)
-            clock = (utc.hour, utc.minute, utc.second, utc.microsecond)
-            return datetime(utc.year, utc.month, utc.day, *clock, UTC)
-        return datetime.fromtimestamp(float(value), UTC)
-    except (TypeError, ValueError, OverflowError, OSError) as error:
-        raise UsageError(
-            f"{what} is {value!r}, which is no point in time", remedy="pass a datetime, or seconds since 1970", key=what
-        ) from error
-
-
-def number(value: Any, what: str) -> float:
-    """A finite number. Raises UsageError."""
-    try:
-        found = float(value)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise UsageError(f"{what} is {value!r}, which is no number", key=what) from error
-    if not math.isfinite(found):
-        raise UsageError(f"{what} is {found}", remedy="pass a finite number", key=what)
-    return found
 
 
 def as_text(value: Any) -> str | None:
@@ -224,7 +179,8 @@ def _digits(value: int) -> str:
         return hex(value)
 
 
-def _text(value: str) -> str:
+def plain_text(value: str) -> str:
+    """Text as UTF-8 can hold it: lone surrogates spelled out, subclasses of str as str."""
     plain = value if type(value) is str else str.__str__(value)
     return plain if plain.isascii() else plain.encode("utf-8", "backslashreplace").decode()
 
@@ -234,7 +190,7 @@ def _repr(value: Any) -> str:
         found = repr(value)
     except Exception:  # noqa: BLE001  (the object is the user's, and so is what its repr raises)
         found = object.__repr__(value)
-    return _text(found[:MAX_REPR])
+    return plain_text(found[:MAX_REPR])
 
 
 def _show(place: tuple[Any, ...]) -> str:
@@ -243,7 +199,7 @@ def _show(place: tuple[Any, ...]) -> str:
 
 
 _PLAIN: dict[type, Callable[[Any], Any]] = {
-    str: _text,
+    str: plain_text,
     int: _int,
     float: _float,
     bool: bool,
@@ -252,14 +208,14 @@ _PLAIN: dict[type, Callable[[Any], Any]] = {
 
 _CONVERT: list[tuple[Any, Callable[[Any, tuple[Any, ...]], Any]]] = [
     (Enum, lambda value, place: _normal(value.value, (*place, "value"))),
-    (str, lambda value, place: _text(value)),
+    (str, lambda value, place: plain_text(value)),
     (int, lambda value, place: _int(value)),
     (float, lambda value, place: _float(value)),
     (datetime, _datetime),
     ((date, time), lambda value, place: value.isoformat()),
     (timedelta, lambda value, place: to_builtins(timedelta(value.days, value.seconds, value.microseconds))),
     ((Decimal, UUID), lambda value, place: str(value)),
-    (PurePath, lambda value, place: _text(str(value))),
+    (PurePath, lambda value, place: plain_text(str(value))),
     ((bytes, bytearray, memoryview), lambda value, place: to_builtins(bytes(value))),
     (Mapping, _object),
     ((list, tuple, deque, range, KeysView, ValuesView), lambda value, place: _normal(list(value), place)),

@@ -1,0 +1,161 @@
+"""Arguments: what callers pass, as the records take it, or a clear error that names the argument.
+
+Names are text, times are UTC, numbers finite; schemas may be given as the frames that they are inferred from.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any, get_args
+
+from runfolio.errors import UsageError
+from runfolio.records import Description, Failure, Metadata, Outcome
+from runfolio.schema import ChangeType, Field, Schema, Schemas, is_frame, of_data, parts_of
+from runfolio.values import as_text, plain_text
+
+CHANGE_TYPES: tuple[str, ...] = get_args(ChangeType)
+OUTCOMES: tuple[str, ...] = get_args(Outcome)
+MAX_TRACEBACK = 100_000
+
+
+def text(value: str, what: str) -> str:
+    """A name given by a user, with lone surrogates spelled out. Raises UsageError if it is no text."""
+    if type(value) is str and value.isascii():
+        return value
+    if not isinstance(value, str):
+        raise UsageError(f"{what} is {value!r}, a {type(value).__name__}", remedy=f"pass {what} as text", key=what)
+    return plain_text(value)
+
+
+def optional_text(value: str | None, what: str) -> str | None:
+    """The same, where None may stand."""
+    return None if value is None else text(value, what)
+
+
+def instant(value: Any, what: str) -> datetime:
+    """A point in time in UTC, of a datetime (a naive one is local time, as in Python) or seconds since 1970.
+
+    >>> instant(0, "start").isoformat()
+    '1970-01-01T00:00:00+00:00'
+
+    Raises UsageError if it is no point in time.
+    """
+    try:
+        if isinstance(value, datetime):
+            utc = value.astimezone(UTC)
+            clock = (utc.hour, utc.minute, utc.second, utc.microsecond)
+            return datetime(utc.year, utc.month, utc.day, *clock, UTC)
+        return datetime.fromtimestamp(float(value), UTC)
+    except (TypeError, ValueError, OverflowError, OSError) as error:
+        raise UsageError(
+            f"{what} is {value!r}, which is no point in time", remedy="pass a datetime, or seconds since 1970", key=what
+        ) from error
+
+
+def number(value: Any, what: str) -> float:
+    """A finite number. Raises UsageError."""
+    try:
+        found = float(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise UsageError(f"{what} is {value!r}, which is no number", key=what) from error
+    if not math.isfinite(found):
+        raise UsageError(f"{what} is {found}", remedy="pass a finite number", key=what)
+    return found
+
+
+def one_of(value: Any, allowed: tuple[str, ...], what: str) -> Any:
+    """One of a few words. Raises UsageError, which lists them."""
+    if value in allowed:
+        return value
+    raise UsageError(f"{what} is {value!r}", remedy=f"it is one of {', '.join(allowed)}", key=what)
+
+
+def texts(values: Iterable[str], what: str) -> list[str]:
+    """Several names. Raises UsageError for a single text, which would be taken letter by letter."""
+    if isinstance(values, str):
+        raise UsageError(f"{what} is one text, {values!r}", remedy=f"pass a list: {what}=[{values!r}]", key=what)
+    return [text(value, what) for value in values]
+
+
+def description(value: Any) -> Description | None:
+    """One side of a change: a Description or Field as it is, any other value as text."""
+    if value is None or isinstance(value, Description):
+        return value
+    return Description.of_field(value) if isinstance(value, Field) else Description(value=as_text(value))
+
+
+def metadata(given: Mapping[str, Any] | Metadata | None) -> Metadata:
+    """The metadata of a snapshot. Raises UsageError for an unknown key, DataError for what is no schema."""
+    found = dict(given) if given is not None else {}
+    unknown = found.keys() - {"schema_before", "schema_after"}
+    if unknown:
+        raise UsageError(
+            f"metadata has a key {min(map(str, unknown))!r}",
+            remedy="its keys are schema_before and schema_after",
+            key="metadata",
+        )
+    return Metadata(schemas(found.get("schema_before")), schemas(found.get("schema_after")))
+
+
+def schemas(value: Any) -> Schemas:
+    """A schema, or a dict of them by part; frames stand for theirs. Raises DataError for anything else."""
+    if value is None or isinstance(value, Schema):
+        return value
+    if isinstance(value, Mapping):
+        return {text(part, "part"): _schema(item) for part, item in value.items()} or None
+    return _schema(value)
+
+
+def _schema(value: Any) -> Schema:
+    return value if isinstance(value, Schema) else Schema.from_data(value)
+
+
+def schemas_for(data: Any, given: Any) -> Schemas:
+    """The schema of a result as given, which must have the parts that the data has; else as inferred."""
+    if given is None:
+        return of_data(data)
+    found = schemas(given)
+    parts, wanted = {part for part, _ in parts_of(found)}, _parts(data)
+    if parts != wanted:
+        raise UsageError(
+            f"the schema has the parts {_shown(parts)} and the data {_shown(wanted)}",
+            remedy="pass the schema of the data itself, or none to have it inferred",
+            key="schema",
+        )
+    return found
+
+
+def _parts(data: Any) -> set[str | None]:
+    """The names of the parts of data that are tables, as `of_data` has them."""
+    if is_frame(data):
+        return {None}
+    return set(data) if isinstance(data, dict) and all(map(is_frame, data.values())) else set()
+
+
+def _shown(parts: set[str | None]) -> str:
+    return ", ".join("one without a name" if part is None else repr(part) for part in parts) or "none"
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001  (the user's own exception can't tell what it is; it must not hide behind that)
+        return object.__repr__(error)
+
+
+def failure(error: BaseException | str, module: str | None, experiment: str | None) -> Failure:
+    """Why a run failed, with the end of the traceback where there is an exception."""
+    if not isinstance(error, BaseException):
+        message = text(error, "error")
+        return Failure(type="", message=message, traceback="", module_name=module, experiment_name=experiment)
+    from traceback import format_exception  # noqa: PLC0415  (only a run that fails needs it)
+
+    return Failure(
+        type=type(error).__qualname__,
+        message=text(_message(error), "error"),
+        traceback=text("".join(format_exception(error))[-MAX_TRACEBACK:], "traceback"),
+        module_name=module,
+        experiment_name=experiment,
+    )
