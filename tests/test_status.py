@@ -10,6 +10,7 @@ import resource
 import signal
 import subprocess
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta, timezone
@@ -313,6 +314,13 @@ class TestTimings:
         first = status.end_timing(one, context={"y": 2})
         second = status.end_timing(two, outcome="failed")
         assert (first.context, second.outcome, second.parent_id) == ({"x": 1, "y": 2}, "failed", one)
+
+    def test_a_timing_ended_by_another_thread_leaves_no_trace_in_its_own(self, status):
+        begun = status.start_timing("a", "b", "one")
+        worker = threading.Thread(target=status.end_timing, args=(begun,))
+        worker.start()
+        worker.join()
+        assert status.record_timing("a", "b", "next", 0, 1).parent_id is None
 
     def test_a_failed_step_is_told_with_its_error_and_its_run_goes_on(self, status):
         with pytest.raises(ZeroDivisionError), status.step("a", "b"):

@@ -10,6 +10,8 @@ import threading
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from msgspec import to_builtins
+
 from runfolio import artifacts
 from runfolio.clock import Clock
 from runfolio.errors import DuplicateKeyError
@@ -57,6 +59,7 @@ class Running:
         self.record_id = record_id
         self.parent_id: str | None = parent.record_id if parent else None
         self.snapshot_id: str | None = None
+        self.stack = recorder.thread.running
         self.clock = recorder.clock
         self.start_time = self.clock.now()
         self.unmeasured = (0.0, 0.0)
@@ -115,15 +118,20 @@ class Recorder:
         with self.mutex:
             record_id = self.writer.segment().new_id("timing")
         running = Running(self, (module, experiment, step_name), context, self.innermost, record_id)
-        self.thread.running.append(running)
+        running.stack.append(running)
         return running
+
+    def step(self, running: Running, path: tuple[PathStep, ...]) -> Event:
+        """Write that a step began."""
+        fields = {**_names(running), "record_id": running.record_id, "parent_id": running.parent_id}
+        with self.mutex:
+            return self.writer.event("step", **fields, context={"path": to_builtins(path)})
 
     def finish(self, running: Running, outcome: Outcome, context: dict[str, Any]) -> Timing:
         """Record a timing that ends now; its last progress comes before."""
         wall, cpu = running.spent()
         end = max(self.clock.now(), running.start_time)
-        if running in self.thread.running:
-            self.thread.running.remove(running)
+        self.drop(running)
         with self.mutex:
             self.flush_progress(running.record_id)
             return self.timing(
@@ -137,6 +145,11 @@ class Recorder:
                 parent_id=running.parent_id,
                 context=context,
             )
+
+    def drop(self, running: Running) -> None:
+        """Forget a timing that runs, whichever thread began it."""
+        if running in running.stack:
+            running.stack.remove(running)
 
     def timing(self, record_id: str | None, names: tuple[str, str, str], **fields: Any) -> Timing:
         """Write a timing."""

@@ -69,20 +69,15 @@ class Step:
         self.path = (*before.path, PathStep(self.module_name, self.experiment_name))
         self._before = before.schemas if self._data is None else schema.of_data(self._data)
         self._data = None
-        names = (self.module_name, self.experiment_name, self.step_name)
         with recorder.mutex:
             self._snapshot("before", Metadata(self._before, None))
-            running = recorder.begin(*names, self._context)
-            running.snapshot_id = recorder.writer.segment().new_id("snapshot")
-            recorder.writer.event(
-                "step",
-                module_name=self.module_name,
-                experiment_name=self.experiment_name,
-                step_name=self.step_name,
-                record_id=running.record_id,
-                parent_id=running.parent_id,
-                context={"path": to_builtins(self.path)},
-            )
+            running = recorder.begin(self.module_name, self.experiment_name, self.step_name, self._context)
+            try:
+                running.snapshot_id = recorder.writer.segment().new_id("snapshot")
+                recorder.step(running, self.path)
+            except BaseException:
+                recorder.drop(running)
+                raise
         self._running = running
         running.begun = running.ticks()
         return self
