@@ -12,6 +12,7 @@ import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
+from itertools import groupby
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 STATES: tuple[str, ...] = get_args(State)
 
+_NEVER = datetime.min.replace(tzinfo=UTC)
 _ENDED = ("completed", "failed")
 _READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 _USUAL_SIZE = 64 * 1024
@@ -126,7 +128,7 @@ def row_of(run: Run, clock: Clock = SYSTEM) -> RunRow:
         duration_seconds=run.duration_seconds if state in _ENDED else _elapsed(run, clock),
         steps=sum(timing.parent_id is None for timing in run.timing_records),
         changes=len(run.changes),
-        results=len(run.results),
+        results=len(run.result_records),
         bytes=_size(folder),
         error=None if failure is None else one_line(failure),
         damage=f"{damage[0]}{more}" if damage else None,
@@ -141,10 +143,10 @@ def one_line(failure: Failure) -> str:
 
 def _rows(base: Path, clock: Clock) -> Iterator[RunRow]:
     prefix = os.path.join(base, "")  # noqa: PTH118  (a Path a run would take as long as reading it)
-    for name in roots.folders(base):
-        row = _ended(prefix + name) or _read(prefix + name, clock)
-        if row is not None:
-            yield row
+    for _, names in groupby(roots.folders(base), layout.start_of):
+        rows = (_ended(prefix + name) or _read(prefix + name, clock) for name in names)
+        # Folders tell the second in which a run started; within it the runs themselves do.
+        yield from sorted(filter(None, rows), key=lambda row: row.start_time or _NEVER, reverse=True)
 
 
 def _ended(folder: str) -> RunRow | None:

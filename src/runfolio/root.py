@@ -7,10 +7,12 @@ from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
 
-from runfolio import layout, manifest
+from runfolio import layout
 from runfolio.errors import FormatError, NotFoundError
 
 LATEST = "latest"
+
+_EVENTS = layout.journal_name("event", layout.MAIN_WRITER)
 
 
 def find(run: str | PathLike[str], root: str | PathLike[str] | None = None) -> Path:
@@ -46,8 +48,8 @@ def find(run: str | PathLike[str], root: str | PathLike[str] | None = None) -> P
 def folders(root: Path) -> list[str]:
     """The names of the run folders under a root, newest first; none where there is no root.
 
-    A run folder is one that has a `run.json`. Those of one second come in any order. Raises NotFoundError if the root
-    is a file.
+    A run folder is one that has a `run.json`, or has lost it and has its events. Those of one second come in any
+    order. Raises NotFoundError if the root is a file.
     """
     try:
         with os.scandir(root) as entries:
@@ -59,9 +61,13 @@ def folders(root: Path) -> list[str]:
             f"{root} is a file", remedy="name the folder that holds the runs", file=str(root)
         ) from error
     # Plain text paths: a Path for each of 10,000 folders takes as long as reading their run.json.
-    prefix, suffix = os.path.join(root, ""), os.sep + layout.RUN_FILE  # noqa: PTH118
-    runs = [name for name in names if os.path.exists(prefix + name + suffix)]  # noqa: PTH110
+    prefix = os.path.join(root, "")  # noqa: PTH118
+    runs = [name for name in names if _has(prefix + name, layout.RUN_FILE) or _has(prefix + name, _EVENTS)]
     return sorted(runs, key=lambda name: (layout.start_of(name) or _start(root / name), name), reverse=True)
+
+
+def _has(folder: str, name: str) -> bool:
+    return os.path.exists(folder + os.sep + name)  # noqa: PTH110
 
 
 def _latest(root: Path, names: list[str]) -> str:
@@ -73,8 +79,13 @@ def _latest(root: Path, names: list[str]) -> str:
 
 def _start(folder: Path) -> str:
     """When a run was started by its `run.json`, spelled like the beginning of a run id, with microseconds."""
+    from runfolio import manifest  # noqa: PLC0415  (only folders that were renamed need it)
+
     try:
         start = manifest.read(folder).start_time
     except FormatError:
-        start = datetime.fromtimestamp((folder / layout.RUN_FILE).stat().st_mtime, UTC)
+        try:
+            start = datetime.fromtimestamp(folder.stat().st_mtime, UTC)
+        except OSError:  # it was removed meanwhile
+            return ""
     return f"{start:%Y%m%dT%H%M%S.%f}"

@@ -170,6 +170,11 @@ class RunView:
         return list(self._see().of("timing"))
 
     @property
+    def result_records(self) -> list[Result]:
+        """The commit lines of all results, those that a restore went back behind included."""
+        return list(self._see().of("result"))
+
+    @property
     def events(self) -> list[Event]:
         """All events: state changes, step starts, progress, log messages, restores."""
         return list(self._see().of("event"))

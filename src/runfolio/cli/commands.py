@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 import click
 
 from runfolio.cli.options import EXIT_CODES
-from runfolio.cli.terminal import neutral, tolerate_any_encoding
+from runfolio.cli.terminal import complain, tolerate_any_encoding
 from runfolio.errors import RunfolioError
 from runfolio.version import __version__
 
@@ -49,9 +49,10 @@ class Commands(click.Group):
             if sys.stdout is not None:
                 sys.stdout.flush()  # what can't be written is to be known here
         except RunfolioError as error:
-            ctx.exit(_say(str(error)))
+            complain(str(error))
+            ctx.exit(CANNOT)
         except OSError as error:
-            ctx.exit(_say_os(error))
+            ctx.exit(_say_refused(error))
 
     def main(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Run a command and exit with its code."""
@@ -93,22 +94,16 @@ def commands(context: click.Context) -> None:
 
 def _say_wrong(error: click.ClickException) -> int:
     context = error.ctx if isinstance(error, click.UsageError) else None
-    _say(error.format_message())
-    if context is not None:
-        click.echo(f"Try '{context.command_path} --help'.", err=True)
+    remedy = "" if context is None else f"; see {context.command_path} --help"
+    complain(error.format_message().removesuffix(".") + remedy)
     return error.exit_code
 
 
-def _say(message: str) -> int:
-    click.echo(f"runfolio: {neutral(message)}", err=True)
-    return CANNOT
-
-
-def _say_os(error: OSError) -> int:
+def _say_refused(error: OSError) -> int:
     """What the operating system refused; a reader that went away (`runfolio ls | head -1`) is no news to anyone."""
     broken = error.errno == errno.EPIPE
     if not broken:
-        _say(": ".join(str(part) for part in (error.filename, error.strerror or error) if part is not None))
+        complain(": ".join(str(part) for part in (error.filename, error.strerror or error) if part is not None))
     # What is still buffered can't be written either, and the interpreter would complain of that at its end.
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -19,9 +19,9 @@ from runfolio.cli.terminal import (
     Styled,
     Text,
     age,
+    complain,
     duration,
     echo_json,
-    neutral,
     number,
     page,
     size,
@@ -69,7 +69,7 @@ def command(root: str | None, states: tuple[str, ...], name: str | None, limit: 
     else:
         some = "such run" if states or name or limit == 0 else "run"
         base = layout.default_root() if root is None else root
-        click.echo(neutral(f"runfolio: no {some} under {base}"), err=True)
+        complain(f"no {some} under {base}")
 
 
 def _print(on: Page, rows: list[RunRow]) -> None:

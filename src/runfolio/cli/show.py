@@ -67,7 +67,9 @@ _CHANGE_STYLES = {"CREATE": "green", "DELETE": "red", "TRANSFORM": "yellow", "UP
 @root_option
 @json_option
 def command(run: str, root: str | None, as_json: bool) -> None:
-    """Show what a run did: its steps, schema changes and results, why it failed, and what of it is damaged.
+    """Show what a run did: steps, schema changes, results, damage.
+
+    Of a failed run there is the error with its traceback, of a live one what is running and how far it is.
 
     RUN is a run's id, the beginning of one that no other id has, `latest`, or the path of a run folder (with a slash in
     it).

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Protocol, TextIO
 
-import click
 from msgspec import Struct, json, to_builtins
 
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -170,7 +169,7 @@ class PlainPage:
 
     def line(self, *texts: Text) -> None:
         """One line of these texts, or an empty one."""
-        click.echo("".join(map(plain, texts)))
+        _print("".join(map(plain, texts)))
 
     def table(self, columns: Sequence[Column], rows: Sequence[Sequence[Text]]) -> None:
         """A table whose columns are two blanks apart."""
@@ -181,7 +180,7 @@ class PlainPage:
                 " " * (width - cells(text)) + text if column.right else text + " " * (width - cells(text))
                 for column, width, text in zip(columns, widths, line, strict=True)
             )
-            click.echo("  ".join(padded).rstrip(" "))
+            _print("  ".join(padded).rstrip(" "))
 
 
 def page() -> Page:
@@ -205,6 +204,18 @@ def cells(text: str) -> int:
     from unicodedata import combining, east_asian_width  # noqa: PLC0415
 
     return sum(0 if combining(letter) else 1 + (east_asian_width(letter) in "WF") for letter in text)
+
+
+def complain(message: str) -> None:
+    """One line on standard error."""
+    _print(f"runfolio: {neutral(message)}", sys.stderr)
+
+
+def _print(line: str, stream: TextIO | None = None) -> None:
+    # Not click.echo, which writes UTF-8 to a terminal that has said that it shows ASCII.
+    stream = stream or sys.stdout
+    if stream is not None:
+        stream.write(line + "\n")
 
 
 # JSON and encodings
