@@ -42,6 +42,13 @@ def load_damaged(folder: Path):
         return load_run(folder)
 
 
+def load_run_of_changed_size(folder: Path):
+    """A journal that was written anew may be shorter than `run.json` says, by the spelling of its numbers alone."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DamageWarning)
+        return load_run(folder)
+
+
 @pytest.fixture
 def ended(status: Status) -> Path:
     status.log("first")
@@ -89,6 +96,13 @@ class TestUnknown:
         append(path, seal({**fields, "seq": last_seq(status.folder) + 1, "colour": "green"}))
         run = load_run(status.folder)
         assert run.damage == [] and run.events[-1].type == fields["type"]
+
+    def test_types_of_events_are_kept(self, status):
+        path = status.folder / "events.jsonl"
+        fields = fields_of(lines_of(path)[-1])
+        append(path, seal({**fields, "seq": last_seq(status.folder) + 1, "type": "note"}))
+        run = load_run(status.folder)
+        assert run.damage == [] and run.events[-1].type == "note"
 
     def test_kinds_are_kept_as_opaque(self, status):
         line = {"kind": "metric", "seq": last_seq(status.folder) + 1, "value": 0.5}
@@ -274,6 +288,22 @@ class TestSeveralWriters:
         path.write_bytes(b"".join(map(seal, lines)))
         ids = [event.event_id for event in load_run(folder).events if "w2" in event.event_id]
         assert ids == ["event-w2-000001", "event-w2-000002", "event-w2-000003"]
+
+    def test_a_timing_recorded_with_a_time_to_come_does_not_move_its_writer(self, folder):
+        path = folder / "timings.jsonl"
+        lines = [fields_of(line) for line in lines_of(path)]
+        lines[0]["end_time"] = "2998-01-01T00:00:00.000000Z"
+        path.write_bytes(b"".join(map(seal, lines)))
+        run = load_run_of_changed_size(folder)
+        assert [event.event_id for event in run.events][-1] == "event-w2-000003"
+        then = run.at(run.snapshots[-1].snapshot_id)
+        assert len(then.results) == 2
+
+    def test_getters_of_different_kinds_agree_on_the_order(self, folder):
+        run = load_run(folder)
+        stream = run._see().of("event", "change")
+        events = [record for record in stream if type(record).__name__ == "Event"]
+        assert events == run.events and [r for r in stream if r not in events] == run.changes
 
     def test_a_lost_line_of_one_is_told_with_its_writer(self, folder):
         (folder / "changes.w2.jsonl").unlink()

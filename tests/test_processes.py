@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from runfolio import Status, load_run
+from runfolio.errors import RunEndedError
 from runfolio.lock import probe
 
 WRITER = """
@@ -166,6 +167,28 @@ class TestForked:
         status.complete()
         ended = load_run(status.folder)
         assert ended.damage == [] and ended.state == "completed"
+
+    @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+    def test_a_child_can_add_nothing_once_its_parent_ended_the_run(self, status):
+        context = multiprocessing.get_context("fork")
+        ended, told = context.Event(), context.Queue()
+
+        def child() -> None:
+            ended.wait()
+            try:
+                status.log("late")
+            except RunEndedError as error:
+                told.put(str(error))
+
+        process = context.Process(target=child)
+        process.start()
+        status.complete()
+        ended.set()
+        assert "is completed: nothing can be added" in told.get(timeout=20)
+        process.join()
+        told.close()
+        told.join_thread()
+        subprocess.run(["sha256sum", "--quiet", "-c", "SHA256SUMS"], cwd=status.folder, check=True)
 
 
 class TestThreads:

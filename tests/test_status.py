@@ -72,6 +72,8 @@ class TestRefusals:
             lambda s: s.record_timing("a", "b", "c", 1, 4, duration=float("nan")),
             UsageError,
         ),
+        "a negative duration": (lambda s: s.record_timing("a", "b", "c", 1, 4, duration=-1), UsageError),
+        "a report nested too deeply": (lambda s: s.store_result("k", nested(65)), DataError),
         "an unknown outcome": (lambda s: s.record_timing("a", "b", "c", 1, 4, outcome="maybe"), UsageError),
         "the end of a timing that is not running": (lambda s: s.end_timing("timing-000099"), NotFoundError),
         "progress that is no number": (lambda s: s.progress("half"), UsageError),
@@ -382,6 +384,18 @@ class TestPaths:
             with status.step("Preprocessor", "drop") as step:
                 step.result(people.drop(columns="weight"))
         assert [(c.type, c.target) for c in status.get_change_history("Preprocessor")] == [("DELETE", "weight")]
+
+    def test_a_step_behind_one_that_describes_is_compared_with_what_that_got(self, people):
+        with Status() as status:
+            with status.step("Loader", "a") as step:
+                step.result(people)
+            with status.step("Describer", "d") as step:
+                step.result({"rows": 3})
+            with status.step("Reporter", "r") as step:
+                step.result(people.describe())
+            with status.step("Preprocessor", "drop") as step:
+                step.result(people.drop(columns="weight"))
+        assert [(c.type, c.target) for c in status.changes[3:]] == [("DELETE", "weight")]
 
     def test_a_step_inside_of_another_is_nested(self, people):
         with Status() as status, status.step("Outer", "o") as outer:

@@ -15,6 +15,7 @@ from runfolio.errors import DamageError, DataError, FormatError
 from runfolio.journal import read_bytes, write_error
 from runfolio.records import Format, Part, Result
 from runfolio.schema import Schema, Schemas, is_frame, parts_of
+from runfolio.values import MAX_DEPTH
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -190,8 +191,8 @@ def _write(content: _Content, path: Path, temporary: Path, schema_id: str | None
 def _no_report(data: Any, place: str, depth: int) -> str | None:
     """Why data would not come back from JSON just as it is, or None."""
     kind = type(data)
-    if depth > MAX_REPORT_DEPTH:
-        return f"{place} is nested more than {MAX_REPORT_DEPTH} levels deep"
+    if depth >= MAX_DEPTH and kind in (dict, list):
+        return f"{place} is nested more than {MAX_DEPTH} levels deep"
     if kind is dict:
         wrong = next((key for key in data if type(key) is not str or not _is_utf8(key)), None)
         if wrong is not None:
@@ -241,5 +242,4 @@ def _sha256(data: bytes) -> str:
     return sha256(data).hexdigest()
 
 
-MAX_REPORT_DEPTH = 64
 _VERIFY = "fetch the file from a backup; the other results are not touched by this"

@@ -149,7 +149,7 @@ class Timing(Record, frozen=True, kw_only=True, tag="timing"):
     end_time: Time
     duration_seconds: float
     cpu_seconds: float | None
-    outcome: Outcome
+    outcome: str
     parent_id: str | None
     context: dict[str, Any]
 
@@ -190,7 +190,7 @@ class Result(Record, frozen=True, kw_only=True, tag="result"):
 
 
 class Event(Record, frozen=True, kw_only=True, tag="event"):
-    """What else happened; which fields are set goes by `type`.
+    """What else happened; which fields are set goes by `type`. Later versions may have further types.
 
     =========  =====================================================================================================
     segment    the first line of every writer: `context` is a `Header`
@@ -204,7 +204,7 @@ class Event(Record, frozen=True, kw_only=True, tag="event"):
 
     event_id: str
     timestamp: Time
-    type: EventType
+    type: str
     module_name: str | None = None
     experiment_name: str | None = None
     step_name: str | None = None

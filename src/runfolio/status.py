@@ -131,8 +131,8 @@ class Status(RunView):
         """A step, to be used in a `with` statement; its snapshots, changes and timing are recorded by themselves.
 
         `data` is its input (a frame or a dict of frames), which its result is compared with; without it, that is what
-        the step before gave. The step follows the last one that this thread finished, or the step given as `after`, or
-        none (None): that makes its path, and so its key.
+        the step before gave, or got if it gave no table or only described one. The step follows the last one that this
+        thread finished, or the step given as `after`, or none (None): that makes its path, and so its key.
         """
         if not (after is None or after == "last" or isinstance(after, Step)):
             raise UsageError(f"after is {after!r}", remedy="pass a step, None for a new path, or nothing", key="after")
@@ -186,6 +186,8 @@ class Status(RunView):
         if end_time < start_time:
             raise UsageError(f"end {end_time} is before start {start_time}", remedy="swap them?", key="end")
         seconds = (end_time - start_time).total_seconds() if duration is None else number(duration, "duration")
+        if seconds < 0:
+            raise UsageError(f"duration is {seconds}", remedy="pass the seconds that it took", key="duration")
         outer = self._recorder.innermost
         return self._recorder.timing(
             None,

@@ -58,8 +58,9 @@ class Step:
 
     @property
     def position(self) -> Position:
-        """Where this step stands, for those that follow it."""
-        return Position(self.path, self._schemas)
+        """Where this step stands, for those that follow it: behind one that only describes data there is still that."""
+        describes = self._schemas is None or self.module_name in DESCRIBING_MODULES
+        return Position(self.path, self._before if describes else self._schemas)
 
     def __enter__(self) -> Self:
         if self.path:

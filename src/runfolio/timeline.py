@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import heapq
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import chain
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any
 
 from runfolio.errors import NotFoundError
@@ -31,7 +31,7 @@ class Timeline:
         if len(self.streams) == 1:
             (stream,) = self.streams.values()
             return _of_one(stream, kinds)
-        timed = (_timed(writer, _of_one(stream, kinds)) for writer, stream in sorted(self.streams.items()))
+        timed = (_timed(writer, stream, kinds) for writer, stream in sorted(self.streams.items()))
         return [record for _, _, record in heapq.merge(*timed, key=lambda row: row[:2])]
 
     def count(self, kind: str) -> int:
@@ -59,7 +59,7 @@ class Timeline:
 
     def _snapshots(self, snapshot_id: str) -> Iterator[tuple[str, Snapshot[Metadata]]]:
         for writer, stream in self.streams.items():
-            for snapshot in reversed(stream.get("snapshot", ())):
+            for snapshot in reversed(stream.get("snapshot", [])):
                 if snapshot.snapshot_id == snapshot_id:
                     yield writer, snapshot
 
@@ -70,17 +70,23 @@ def _of_one(stream: Stream, kinds: tuple[str, ...]) -> list[Any]:
     return sorted(chain.from_iterable(stream.get(kind, ()) for kind in kinds), key=_seq)
 
 
-def _timed(writer: str, records: list[Any]) -> Iterator[tuple[datetime, str, Any]]:
-    """Each record with the latest time met so far, so that a clock set back does not change a writer's order."""
-    latest: Any = _BEGINNING
-    for record in records:
-        latest = max(latest, getattr(record, "timestamp", None) or getattr(record, "end_time", latest))
-        yield latest, writer, record
+def _timed(writer: str, stream: Stream, kinds: Iterable[str]) -> Iterator[tuple[datetime, str, Any]]:
+    """The records of these kinds, each with the time by which it is merged.
+
+    That is the latest timestamp that the writer's lines have up to it: a clock that is set back does not change the
+    order, and a line without a timestamp stays behind the one before it.
+    """
+    rows = sorted(((record.seq, kind, record) for kind in stream for record in stream[kind]), key=itemgetter(0))
+    latest = _BEGINNING
+    for _, kind, record in rows:
+        latest = max(latest, getattr(record, "timestamp", latest))
+        if kind in kinds:
+            yield latest, writer, record
 
 
 def _last_seq(writer: str, stream: Stream, time: datetime) -> int:
     last = 0
-    for latest, _, record in _timed(writer, _of_one(stream, tuple(stream))):
+    for latest, _, record in _timed(writer, stream, stream):
         if latest > time:
             break
         last = record.seq

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import platform
 import weakref
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from msgspec import structs, to_builtins
 
 from runfolio import layout, manifest
 from runfolio.clock import Clock
-from runfolio.errors import RunEndedError, UsageError
+from runfolio.errors import FormatError, RunEndedError, UsageError
 from runfolio.history import History
 from runfolio.journal import write_error
 from runfolio.lock import boot_id
@@ -179,6 +180,12 @@ class Writer:
         return segment
 
     def _go_on(self, old: Segment | None) -> Segment:
+        """Open a segment after one that failed, or in a forked child, whose parent may have ended the run since."""
+        with suppress(FormatError):
+            state = manifest.read(self.folder).state
+            if state != "in_progress":
+                self.ended = state
+                return self.segment()
         left = None if old is None else Continued(old.writer, old.files())
         return self._open(layout.token(8), left)
 

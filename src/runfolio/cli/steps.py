@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Literal
 
 from msgspec import Struct
 
@@ -33,7 +32,7 @@ class StepRow(Struct, frozen=True, kw_only=True):
     experiment_name: str
     step_name: str
     depth: int
-    outcome: Literal["completed", "failed", "running", "unfinished"]
+    outcome: str
     start_time: datetime
     duration_seconds: float | None
     rows_before: int | None
@@ -50,7 +49,7 @@ def steps_of(run: Run) -> list[StepRow]:
     timings = {timing.record_id: timing for timing in run.timing_records}
     samples = {event.record_id: event for event in run.events if event.type == "progress" and event.record_id}
     rows = _rows(run, list(begun.values()))
-    unended: Literal["running", "unfinished"] = "running" if run.state == "in_progress" else "unfinished"
+    unended = "running" if run.state == "in_progress" else "unfinished"
     found = []
     for record_id, depth in _in_order(begun | timings):
         timing, record = timings.get(record_id), timings.get(record_id) or begun[record_id]
