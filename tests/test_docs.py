@@ -46,7 +46,7 @@ from runfolio.view import RunView
 from .test_schemas import problems, record_every_kind
 
 REPOSITORY = Path(__file__).parent.parent
-EXAMPLE = "20261122T184800Z-penguins-k3x9"
+EXAMPLE = "20261122T225620Z-penguins-vrzg"
 README, RECIPES, FORMAT = "README.md", "runs/README.md", "docs/format.md"
 PAGES = sorted({README, RECIPES, *(str(path.relative_to(REPOSITORY)) for path in REPOSITORY.glob("docs/*.md"))})
 MODULES = sorted(

@@ -78,7 +78,7 @@ def command(run: str, root: str | None, as_json: bool) -> None:
     Examples:
       runfolio show latest
       runfolio show 20261122T184800Z
-      runfolio show ./runs/20261122T184800Z-penguins-k3x9
+      runfolio show ./runs/20261122T225620Z-penguins-vrzg
       runfolio show latest --json | jq '.steps[] | {module_name, rows_after}'
     """  # noqa: D301  (\b is click's: it keeps the lines that follow)
     with warnings.catch_warnings():
