@@ -1,0 +1,88 @@
+"""Recording a change, against one msgspec encode of a built record + CRC-32 + one `os.write`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from zlib import crc32
+
+from measure import Row, Sizes, pair, timed
+from msgspec import json
+
+from runfolio import Status
+from runfolio.records import Change
+from runfolio.schema import Field
+
+BOUND = 4.0
+AIM = 3
+LIMIT = "msgspec encode of a built record + crc32 + os.write"
+
+BEFORE = Field(name="bill_length_mm", dtype="object", nullable=True, nulls=2)
+AFTER = Field(name="bill_length_mm", dtype="float64", nullable=True, nulls=2)
+
+
+def measure(sizes: Sizes, folder: Path) -> list[Row]:
+    """A change with some details, and one with both descriptions of its field for information."""
+    return [
+        _measure(sizes, folder, "a change", record_plain, BOUND),
+        _measure(sizes, folder, "a change, before and after", _described, None),
+    ]
+
+
+def record_plain(status: Status, count: int) -> None:
+    """Record so many changes as people do it by hand."""
+    for _ in range(count):
+        status.record_change(
+            "TRANSFORM",
+            "bill_length_mm",
+            {"method": "astype", "rows": 344},
+            module="Preprocessor",
+            experiment="scale",
+        )
+
+
+def _described(status: Status, count: int) -> None:
+    for _ in range(count):
+        status.record_change(
+            "TRANSFORM",
+            "bill_length_mm",
+            {"method": "astype", "rows": 344},
+            before=BEFORE,
+            after=AFTER,
+            module="Preprocessor",
+            experiment="scale",
+        )
+
+
+def _limit(fd: int, record: Change, count: int) -> None:
+    encode, write = json.Encoder().encode, os.write
+    for _ in range(count):
+        line = encode(record)
+        crc32(line)
+        write(fd, line)
+
+
+def _measure(sizes: Sizes, folder: Path, what: str, record: Callable[[Status, int], None], bound: float | None) -> Row:
+    with Status(root=folder) as status, _appending(folder / "limit") as fd:
+        record(status, 1)
+        change, count = status.changes[0], sizes.changes
+        assert status.folder is not None
+        size = (status.folder / "changes.jsonl").stat().st_size
+        ours = timed(lambda: record(status, count), count)
+        # As long a batch as ours, or a machine with other work on it would interrupt the one more often than the other.
+        more = count * AIM
+        theirs = timed(lambda: _limit(fd, change, more), more)
+        what = f"{what} ({size} bytes)"
+        batches = sizes.change_batches
+        return pair("record", what, LIMIT, unit="µs", batches=batches, ours=ours, theirs=theirs, bound=bound)
+
+
+@contextmanager
+def _appending(path: Path) -> Iterator[int]:
+    fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
