@@ -418,6 +418,21 @@ class TestReports:
             assert found == report and type(found) is type(report) and run.results["report"]["schema"] is None
 
 
+class TestGivenSchemas:
+    def test_are_kept_as_they_are(self, status, people):
+        given = Schema.of(7, [])
+        status.store_result("k", people, given)
+        status.store_result("parts", {"a": people, "b": people}, {"a": given, "b": Schema.from_data(people)})
+        run = load_run(status.folder)
+        assert run.results["k"]["schema"] == given and run.results["k"].record.parts[0].rows == 3
+        assert run.results["parts"]["schema"] == {"a": given, "b": Schema.from_data(people)}
+
+    def test_are_inferred_without_as_from_the_frame(self, status, people):
+        frame = people.assign(text=pd.Series(["a", None, "b"], dtype=object), none=pd.Series([None] * 3, dtype=object))
+        status.store_result("k", frame)
+        assert status.results["k"]["schema"] == Schema.from_data(frame)
+
+
 class TestRefusedByTheSystem:
     def test_a_root_that_is_a_file(self, tmp_path):
         (tmp_path / "file").write_text("x")

@@ -12,7 +12,7 @@ from typing import Any, get_args
 
 from runfolio.errors import UsageError
 from runfolio.records import Description, Failure, Metadata, Outcome
-from runfolio.schema import ChangeType, Field, Schema, Schemas, is_frame, of_data, parts_of
+from runfolio.schema import ChangeType, Field, Schema, Schemas, is_frame, parts_of
 from runfolio.values import as_text, plain_text
 
 CHANGE_TYPES: tuple[str, ...] = get_args(ChangeType)
@@ -113,9 +113,9 @@ def _schema(value: Any) -> Schema:
 
 
 def schemas_for(data: Any, given: Any) -> Schemas:
-    """The schema of a result as given, which must have the parts that the data has; else as inferred."""
+    """The schema of a result as given, which must have the parts that the data has; None to have it inferred."""
     if given is None:
-        return of_data(data)
+        return None
     found = schemas(given)
     parts, wanted = {part for part, _ in parts_of(found)}, _parts(data)
     if parts != wanted:

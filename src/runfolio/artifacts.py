@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec import json
@@ -18,6 +17,8 @@ from runfolio.schema import Schema, Schemas, is_frame, parts_of
 from runfolio.values import MAX_DEPTH
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
     import pyarrow as pa
 
@@ -63,22 +64,48 @@ class StoredResult(Mapping[str, Any]):
         return found  # type: ignore[no-any-return]
 
 
-NewFile = Callable[[str, str], tuple[str, Path]]
+NewFile = Callable[[str, str], "tuple[str, Path]"]
 """Gives for a decoration and a suffix the relative path of a new file, and the temporary path to write it at first."""
 
 
-def write_parts(folder: Path, new_file: NewFile, decoration: str, data: Any, schemas: Schemas) -> list[Part]:
-    """Write the files of a result and say what they are; the commit line is the caller's.
+class Content(NamedTuple):
+    """What one file of a result is to hold, checked: the table of a frame and its schema, or the text of a report."""
 
-    Raises DataError before anything is written if the data would not come back exactly, WriteError.
+    name: str | None
+    table: pa.Table | None
+    report: bytes
+    shape: tuple[int | None, int | None]
+    schema: Schema | None
+
+    @property
+    def format(self) -> Format:
+        """The form of the file, which is its suffix too."""
+        return "json" if self.table is None else "parquet"
+
+
+def contents_of(data: Any, given: Schemas) -> list[Content]:
+    """What the files of a result are to hold, with the schemas given or, without any, their own.
+
+    Raises DataError if the data would not come back exactly.
     """
-    by_part = dict(parts_of(schemas))
-    contents = [_content(name, part) for name, part in split(data)]
+    schemas = dict(parts_of(given))
+    return [_content(name, part, schemas.get(name)) for name, part in split(data)]
+
+
+def schemas_of(contents: list[Content]) -> Schemas:
+    """The schema of a result, that of each part where there are several, None for a report."""
+    found = {content.name: content.schema for content in contents if content.schema is not None}
+    if None in found:
+        return found[None]
+    return {name: schema for name, schema in found.items() if name is not None} or None
+
+
+def write_parts(folder: Path, new_file: NewFile, decoration: str, contents: list[Content]) -> list[Part]:
+    """Write the files of a result and say what they are; the commit line is the caller's. Raises WriteError."""
     written = []
     for content in contents:
         file, temporary = new_file(f"{decoration}-{content.name}" if content.name else decoration, content.format)
-        schema = by_part.get(content.name)
-        written.append(_write(content, folder / file, temporary, None if schema is None else schema.schema_id))
+        written.append(_write(content, folder / file, temporary))
     return written
 
 
@@ -120,23 +147,10 @@ def read_part(folder: Path, part: Part) -> Any:
     return frames.read(data)
 
 
-class _Content(NamedTuple):
-    """What a file is to hold, checked: the table of a frame, or the text of a report."""
-
-    name: str | None
-    table: pa.Table | None
-    report: bytes
-    shape: tuple[int | None, int | None]
-
-    @property
-    def format(self) -> Format:
-        """The form of the file, which is its suffix too."""
-        return "json" if self.table is None else "parquet"
-
-
-def _content(name: str | None, data: Any) -> _Content:
+def _content(name: str | None, data: Any, schema: Schema | None) -> Content:
     if is_frame(data):
-        return _Content(name, _table(name, data), b"", data.shape)
+        table = _table(name, data)
+        return Content(name, table, b"", data.shape, Schema.infer(data, table) if schema is None else schema)
     problem = _no_report(data, "the result", 0)
     if problem:
         raise DataError(
@@ -144,7 +158,7 @@ def _content(name: str | None, data: Any) -> _Content:
             remedy="store a pandas DataFrame, a dict of them, or a report of dicts, lists, text, numbers and None",
             problems=(problem,),
         )
-    return _Content(name, None, json.encode(data) + b"\n", (None, None))
+    return Content(name, None, json.encode(data) + b"\n", (None, None), None)
 
 
 def _table(name: str | None, frame: pd.DataFrame) -> pa.Table:
@@ -159,7 +173,7 @@ def _table(name: str | None, frame: pd.DataFrame) -> pa.Table:
         raise DataError(what, problems=error.problems, remedy=error.remedy, column=error.column) from error
 
 
-def _write(content: _Content, path: Path, temporary: Path, schema_id: str | None) -> Part:
+def _write(content: Content, path: Path, temporary: Path) -> Part:
     """Write one file: at a temporary path first, so that it is there whole or not at all."""
     try:
         path.parent.mkdir(exist_ok=True)
@@ -184,7 +198,7 @@ def _write(content: _Content, path: Path, temporary: Path, schema_id: str | None
         columns=columns,
         bytes=size,
         sha256=digest,
-        schema_id=schema_id,
+        schema_id=None if content.schema is None else content.schema.schema_id,
     )
 
 

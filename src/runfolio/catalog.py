@@ -105,7 +105,7 @@ def scan(
     the root is a file.
     """
     wanted, named = _wanted(states), _named(name)
-    for row in _rows(layout.default_root() if root is None else Path(root), clock):
+    for row in _rows(layout.root_of(root), clock):
         if (not wanted or row.state in wanted) and (named is None or named(row.name or "")):
             yield row
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from functools import cache
+from typing import Any
 from zlib import crc32
 
 from msgspec import DecodeError, Struct, ValidationError, json, to_builtins
@@ -33,18 +34,27 @@ MAX_LINE = 16 * 1024 * 1024
 _CRC_LENGTH = len(',"crc":"00000000"}')
 
 _encode_into = json.Encoder().encode_into
-_DECODERS: dict[str, Callable[[bytes], LineType]] = {
-    "snapshot": json.Decoder(Snapshot[SchemaRefs]).decode,
-    "change": json.Decoder(Change).decode,
-    "timing": json.Decoder(Timing).decode,
-    "result": json.Decoder(Result).decode,
-    "schema": json.Decoder(Schema).decode,
-    "event": json.Decoder(Event).decode,
+_TYPES: dict[str, Any] = {
+    "snapshot": Snapshot[SchemaRefs],
+    "change": Change,
+    "timing": Timing,
+    "result": Result,
+    "schema": Schema,
+    "event": Event,
 }
-_decode_manifest = json.Decoder(Manifest).decode
+
 _decode_fields = json.Decoder(dict[str, Any]).decode
 
-T = TypeVar("T")
+
+@cache
+def _decoder(kind: str) -> Callable[[bytes], LineType]:
+    """The decoder of a kind, made when it is needed: a writer needs none. Raises KeyError for an unknown kind."""
+    return json.Decoder(_TYPES[kind]).decode
+
+
+@cache
+def _manifest_decoder() -> Callable[[bytes], Manifest]:
+    return json.Decoder(Manifest).decode
 
 
 class BadLine(Exception):
@@ -77,14 +87,14 @@ def decode(kind: str, line: bytes) -> LineType | Opaque:
     """
     check(line)
     try:
-        return _DECODERS[kind](line)
+        return _decoder(kind)(line)
     except (KeyError, ValueError, RecursionError) as error:
         return _opaque(kind, line, error)
 
 
 def decode_all(kind: str, lines: list[bytes]) -> list[LineType]:
     """The records of lines that are all sound; any that is not makes the whole call raise BadLine or ValueError."""
-    decode_line = _DECODERS[kind]
+    decode_line = _decoder(kind)
     records = []
     for line in lines:
         if b',"crc":"%08x"}' % crc32(line[:-18]) != line[-18:]:
@@ -98,7 +108,7 @@ def decode_manifest(data: bytes) -> Manifest:
     line = data.removesuffix(b"\n")
     check(line)
     try:
-        return _decode_manifest(line)
+        return _manifest_decoder()(line)
     except (ValueError, RecursionError) as error:
         raise BadLine(f"no manifest: {error}") from error
 
@@ -129,7 +139,7 @@ def _opaque(kind: str, line: bytes, error: Exception) -> Opaque:
     found, seq = fields.get("kind"), fields.get("seq")
     if not isinstance(found, str) or type(seq) is not int:
         raise BadLine("it has no kind and seq")
-    if found == kind and kind in _DECODERS:
+    if found == kind and kind in _TYPES:
         raise BadLine(f"no {kind}: {error}")
     return Opaque(seq=seq, kind=found, fields=fields)
 
@@ -137,9 +147,11 @@ def _opaque(kind: str, line: bytes, error: Exception) -> Opaque:
 def _all_microseconds(record: Any) -> bool:
     """Whether msgspec spells all times with microseconds: it leaves out `.000000`, which the format asks for."""
     kind = type(record)
-    if kind is Timing or kind is Manifest:
-        return bool(record.start_time.microsecond and (record.end_time is None or record.end_time.microsecond))
-    return kind is Schema or record.timestamp.microsecond != 0
+    if kind is Change or kind is Event or kind is Snapshot or kind is Result:
+        return bool(record.timestamp.microsecond)
+    if kind is Schema:
+        return True
+    return bool(record.start_time.microsecond and (record.end_time is None or record.end_time.microsecond))
 
 
 def _with_microseconds(record: Any) -> dict[str, Any]:

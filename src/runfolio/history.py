@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from operator import attrgetter
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, structs
 
@@ -21,6 +20,9 @@ from runfolio.journal import Lines, Tail
 from runfolio.records import Metadata, Opaque, Record, SchemaRef, SchemaRefs, Snapshot
 from runfolio.schema import Schema, Schemas
 from runfolio.timeline import Stream, Timeline
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 MAX_FINDINGS = 1000
 """So many findings are kept of a folder; a damaged file can hold any number."""

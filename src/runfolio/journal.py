@@ -9,12 +9,14 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from stat import S_ISREG
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from runfolio.codec import MAX_LINE
 from runfolio.errors import FormatError, WriteError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 BLOCK = 4 * 1024 * 1024
 

@@ -13,12 +13,15 @@ import os
 import platform
 import struct
 import threading
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec import Struct, json
 
 from runfolio.errors import FormatError
 from runfolio.journal import open_regular, read_bytes, write_error
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 try:
     import fcntl
@@ -115,7 +118,8 @@ def probe(path: Path, now: float) -> Life:
 def boot_id() -> str:
     """An id of this boot of this machine; empty where the system has none."""
     try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:  # noqa: PTH123  (see layout.root_of)
+            return file.read().strip()
     except OSError:
         return ""
 

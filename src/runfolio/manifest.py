@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from runfolio import codec, layout
 from runfolio.codec import BadLine
@@ -11,6 +11,9 @@ from runfolio.errors import DamageError, FormatError
 from runfolio.history import journals, scan
 from runfolio.journal import Tail, open_regular, read_bytes, replace
 from runfolio.records import Manifest, Result, Segment, SegmentFile, Totals
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def write(folder: Path, manifest: Manifest) -> None:

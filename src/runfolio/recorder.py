@@ -7,8 +7,7 @@ among the experiments, progress that is not yet due, and which keys are taken.
 from __future__ import annotations
 
 import threading
-from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from msgspec import to_builtins
 
@@ -31,6 +30,9 @@ from runfolio.records import (
 from runfolio.schema import ChangeType, Schemas
 from runfolio.standing import Standing
 from runfolio.writer import Writer
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PROGRESS_SECONDS = 0.2
 """Progress is a sample: one so often, and the last when its step ends."""
@@ -223,8 +225,11 @@ class Recorder:
             segment.write("change", record)
         return record
 
-    def store(self, key: str, data: Any, schemas: Schemas, path: tuple[PathStep, ...]) -> Result:
-        """Write the files of a result, then its commit line. The files are written without holding the mutex."""
+    def store(self, key: str, data: Any, given: Schemas, path: tuple[PathStep, ...]) -> tuple[Result, Schemas]:
+        """Write the files of a result, then its commit line, and tell its schema: as given, else as inferred.
+
+        The files are written without holding the mutex.
+        """
         with self.mutex:
             self.writer.segment()
             if key in self._keys:
@@ -236,10 +241,11 @@ class Recorder:
             self._keys.add(key)
         try:
             decoration = f"{path[-1].module_name}-{path[-1].experiment_name}" if path else key
-            parts = artifacts.write_parts(self.writer.folder, self._new_file, decoration, data, schemas)
+            contents = artifacts.contents_of(data, given)
+            schemas = artifacts.schemas_of(contents)
+            parts = artifacts.write_parts(self.writer.folder, self._new_file, decoration, contents)
             with self.mutex:
-                known = {ref.part: ref.schema_id for ref in self.writer.refs(schemas)}
-                assert all(part.schema_id == known.get(part.name) for part in parts)
+                self.writer.refs(schemas)
                 segment = self.writer.segment()
                 now = self.clock.now()
                 record = Result(seq=segment.seq + 1, key=key, path=path, parts=parts, timestamp=now)
@@ -247,7 +253,7 @@ class Recorder:
         except BaseException:
             self._keys.discard(key)
             raise
-        return record
+        return record, schemas
 
     def _new_file(self, decoration: str, suffix: str) -> tuple[str, Path]:
         with self.mutex:

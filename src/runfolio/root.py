@@ -26,7 +26,7 @@ def find(run: str | PathLike[str], root: str | PathLike[str] | None = None) -> P
         if path.is_dir():
             return path
         raise NotFoundError(f"no run folder at {text}", remedy="`runfolio ls` lists the runs", file=text)
-    base = layout.default_root() if root is None else Path(root)
+    base = layout.root_of(root)
     ids = folders(base)
     if text == LATEST and ids:
         return base / _latest(base, ids)

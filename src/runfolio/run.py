@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from os import PathLike
-from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from runfolio import layout, manifest
 from runfolio import root as roots
@@ -15,6 +14,9 @@ from runfolio.history import Finding, History, journals
 from runfolio.lock import Life, probe
 from runfolio.records import Manifest
 from runfolio.view import RunView
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 WRITE_METHODS = frozenset(
     {

@@ -11,6 +11,7 @@ from runfolio.errors import DataError, NotFoundError
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 ChangeType = Literal["CREATE", "UPDATE", "DELETE", "TRANSFORM"]
 
@@ -72,6 +73,11 @@ class Schema(Struct, frozen=True, kw_only=True, tag_field="kind", tag="schema", 
 
         Raises DataError if `data` is no pandas DataFrame.
         """
+        return cls.infer(data, None)
+
+    @classmethod
+    def infer(cls, data: pd.DataFrame, table: pa.Table | None) -> Schema:
+        """The same; where the frame's Arrow table is at hand, missing text is counted there, which is much faster."""
         import numpy as np  # noqa: PLC0415  (NumPy and pandas take 0.3 s, and most commands need neither)
         import pandas as pd  # noqa: PLC0415
 
@@ -80,16 +86,18 @@ class Schema(Struct, frozen=True, kw_only=True, tag_field="kind", tag="schema", 
                 f"a schema is inferred from a pandas DataFrame, not from {type(data).__name__}",
                 remedy="pass the frame itself",
             )
-        columns = (data.iloc[:, position] for position in range(data.shape[1]))
-        fields = [
-            Field(
-                name=_label(label),
-                dtype=str(column.dtype),
-                nullable=not (isinstance(column.dtype, np.dtype) and column.dtype.kind in "iub"),
-                nulls=int(column.isna().sum()),
+        fields = []
+        for position, label in enumerate(data.columns):
+            column = data.iloc[:, position]
+            text = table.column(position) if table is not None and column.dtype == object else None
+            fields.append(
+                Field(
+                    name=_label(label),
+                    dtype=str(column.dtype),
+                    nullable=not (isinstance(column.dtype, np.dtype) and column.dtype.kind in "iub"),
+                    nulls=int(column.isna().sum()) if text is None else text.null_count,
+                )
             )
-            for label, column in zip(data.columns, columns, strict=True)
-        ]
         return cls.of(len(data), fields)
 
     @property

@@ -7,7 +7,7 @@ segment is then broken, and whoever wants to go on opens a fresh one.
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -16,6 +16,9 @@ from runfolio.errors import WriteError
 from runfolio.journal import Journal
 from runfolio.lock import Lock
 from runfolio.records import SegmentFile
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class Segment:

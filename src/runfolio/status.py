@@ -6,10 +6,9 @@ import os
 import weakref
 from collections.abc import Iterable, Mapping
 from os import PathLike
-from pathlib import Path
 from threading import RLock
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from runfolio import arguments, layout
 from runfolio.arguments import CHANGE_TYPES, OUTCOMES, description, instant, number, one_of, optional_text, text
@@ -36,6 +35,9 @@ from runfolio.timeline import Timeline
 from runfolio.values import normal_object
 from runfolio.view import RunView
 from runfolio.writer import Writer
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class Status(RunView):
@@ -74,7 +76,7 @@ class Status(RunView):
             name=optional_text(name, "name"),
             sequence=arguments.texts(sequence, "sequence"),
             tags=arguments.texts(tags, "tags"),
-            root=layout.default_root() if root is None else Path(root),
+            root=layout.root_of(root),
             clock=clock,
         )
         self._recorder = Recorder(writer)
@@ -238,7 +240,8 @@ class Status(RunView):
         """
         # The hot path: what is None or plain already takes no call.
         recorder = self._recorder
-        running = recorder.innermost
+        stack = recorder.thread.running
+        running = stack[-1] if stack else None
         if running is not None and module is None:
             module, experiment = running.module_name, experiment or running.experiment_name
         return recorder.change(
@@ -265,7 +268,7 @@ class Status(RunView):
         """
         key = text(exp_key, "exp_key")
         steps = tuple(PathStep(text(module, "module"), text(experiment, "experiment")) for module, experiment in path)
-        return self._recorder.store(key, data, arguments.schemas_for(data, schema), steps)
+        return self._recorder.store(key, data, arguments.schemas_for(data, schema), steps)[0]
 
     # Progress, messages, restore
 

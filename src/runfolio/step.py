@@ -107,8 +107,7 @@ class Step:
                 key=self.key,
             )
         since = running.ticks()
-        schemas = schema.of_data(data)
-        self._recorder.store(self.key, data, schemas, self.path)
+        _, schemas = self._recorder.store(self.key, data, None, self.path)
         self._has_result, self._schemas = True, schemas
         if self.module_name not in DESCRIBING_MODULES:
             self._record_changes(running)

@@ -26,12 +26,12 @@ Refused, with a ContextError that names the place: two keys of a mapping that be
 from __future__ import annotations
 
 import math
+import os
 from collections import deque
 from collections.abc import Callable, KeysView, Mapping, Set, ValuesView
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
-from pathlib import PurePath
 from typing import Any
 from uuid import UUID
 
@@ -215,7 +215,7 @@ _CONVERT: list[tuple[Any, Callable[[Any, tuple[Any, ...]], Any]]] = [
     ((date, time), lambda value, place: value.isoformat()),
     (timedelta, lambda value, place: to_builtins(timedelta(value.days, value.seconds, value.microseconds))),
     ((Decimal, UUID), lambda value, place: str(value)),
-    (PurePath, lambda value, place: plain_text(str(value))),
+    (os.PathLike, lambda value, place: _normal(os.fspath(value), place)),
     ((bytes, bytearray, memoryview), lambda value, place: to_builtins(bytes(value))),
     (Mapping, _object),
     ((list, tuple, deque, range, KeysView, ValuesView), lambda value, place: _normal(list(value), place)),

@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import ValidationError, convert
@@ -24,6 +23,8 @@ from runfolio.standing import FOLDED_KINDS, Standing, fold, is_restore
 from runfolio.timeline import Timeline
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
 
 T = TypeVar("T")

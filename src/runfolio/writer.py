@@ -10,8 +10,7 @@ import os
 import platform
 import weakref
 from contextlib import suppress
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import structs, to_builtins
 
@@ -38,6 +37,9 @@ from runfolio.records import (
 from runfolio.schema import Schemas, parts_of, rows_of
 from runfolio.segment import Segment
 from runfolio.version import __version__
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _TRIES = 100
 

@@ -61,7 +61,7 @@ def record(name: str | None, day: int = 1, *, error: BaseException | None = None
 def kill() -> Path:
     """The folder of a run whose process died in its first step."""
     assert subprocess.run([sys.executable, "-c", _KILLED], check=False).returncode == 9
-    (found,) = layout.default_root().glob("*-killed-*")
+    (found,) = layout.root_of(None).glob("*-killed-*")
     return found
 
 

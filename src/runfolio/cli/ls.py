@@ -68,7 +68,7 @@ def command(root: str | None, states: tuple[str, ...], name: str | None, limit: 
         _print(page(), rows)
     else:
         some = "such run" if states or name or limit == 0 else "run"
-        base = layout.default_root() if root is None else root
+        base = layout.root_of(root)
         complain(f"no {some} under {base}")
 
 
