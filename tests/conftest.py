@@ -30,24 +30,28 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def nothing_leaks(tmp_path: Path) -> Iterator[None]:
     """Fail a test that leaves a heartbeat running or a file of its own open."""
     yield
-    if any(thread.name == "runfolio-heartbeat" for thread in threading.enumerate()):
+    if any(map(is_heartbeat, threading.enumerate())) or open_files(tmp_path):
         gc.collect()
-    for thread in threading.enumerate():
-        if thread.name == "runfolio-heartbeat":
-            thread.join(5)
-            assert not thread.is_alive(), "a lock is still held"
-    assert [name for name in open_files() if name.startswith(str(tmp_path))] == []
+    for thread in filter(is_heartbeat, threading.enumerate()):
+        thread.join(5)
+        assert not thread.is_alive(), "a lock is still held"
+    assert open_files(tmp_path) == []
 
 
-def open_files() -> list[str]:
-    """The paths of this process's open descriptors."""
+def is_heartbeat(thread: threading.Thread) -> bool:
+    """Whether it is the thread of a lock."""
+    return thread.name == "runfolio-heartbeat"
+
+
+def open_files(folder: Path) -> list[str]:
+    """The files below a folder that this process has open."""
     found = []
     for link in list(Path("/proc/self/fd").iterdir()):
         try:
             found.append(str(link.readlink()))
         except FileNotFoundError:
             continue
-    return found
+    return [name for name in found if name.startswith(str(folder))]
 
 
 @pytest.fixture

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 from datetime import UTC, datetime
 from os import PathLike
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from runfolio import layout
 from runfolio.errors import FormatError, NotFoundError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 LATEST = "latest"
 
@@ -20,8 +23,10 @@ def find(run: str | PathLike[str], root: str | PathLike[str] | None = None) -> P
 
     Raises NotFoundError, which lists the candidates of a prefix that is not unique.
     """
+    import pathlib  # noqa: PLC0415  (see layout.root_of)
+
     text = os.fspath(run)
-    path = Path(text)
+    path = pathlib.Path(text)
     if os.sep in text or path.is_absolute() or text in (".", ".."):
         if path.is_dir():
             return path
