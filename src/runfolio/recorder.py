@@ -96,6 +96,7 @@ class Recorder:
         self.mutex = threading.RLock()
         self.writer = writer
         self.clock: Clock = writer.clock
+        self._now = writer.clock.now
         self.thread = _Thread(Position())
         self._keys: set[str] = set()
         self._last: Snapshot[Metadata] | None = None
@@ -211,7 +212,7 @@ class Recorder:
             record = Change(
                 seq=segment.seq + 1,
                 change_id=segment.new_id("change"),
-                timestamp=self.clock.now(),
+                timestamp=self._now(),
                 type=change_type,
                 target=target,
                 part=part,

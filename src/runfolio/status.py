@@ -246,7 +246,7 @@ class Status(RunView):
             module, experiment = running.module_name, experiment or running.experiment_name
         return recorder.change(
             change_type if change_type in CHANGE_TYPES else one_of(change_type, CHANGE_TYPES, "change_type"),
-            text(target, "target"),
+            target if type(target) is str and target.isascii() else text(target, "target"),
             None if part is None else text(part, "part"),
             None if before is None else description(before),
             None if after is None else description(after),
