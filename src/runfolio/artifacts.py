@@ -64,8 +64,8 @@ class StoredResult(Mapping[str, Any]):
         return found  # type: ignore[no-any-return]
 
 
-NewFile = Callable[[str, str], "tuple[str, Path]"]
-"""Gives for a decoration and a suffix the relative path of a new file, and the temporary path to write it at first."""
+NewFile = Callable[[str, str], "tuple[Path, Path]"]
+"""Gives for a decoration and a suffix the path of a new file, and the temporary path to write it at first."""
 
 
 class Content(NamedTuple):
@@ -100,12 +100,12 @@ def schemas_of(contents: list[Content]) -> Schemas:
     return {name: schema for name, schema in found.items() if name is not None} or None
 
 
-def write_parts(folder: Path, new_file: NewFile, decoration: str, contents: list[Content]) -> list[Part]:
+def write_parts(new_file: NewFile, decoration: str, contents: list[Content]) -> list[Part]:
     """Write the files of a result and say what they are; the commit line is the caller's. Raises WriteError."""
     written = []
     for content in contents:
-        file, temporary = new_file(f"{decoration}-{content.name}" if content.name else decoration, content.format)
-        written.append(_write(content, folder / file, temporary))
+        path, temporary = new_file(f"{decoration}-{content.name}" if content.name else decoration, content.format)
+        written.append(_write(content, path, temporary))
     return written
 
 

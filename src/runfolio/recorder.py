@@ -105,9 +105,14 @@ class Recorder:
 
     @property
     def innermost(self) -> Running | None:
-        """What runs innermost in this thread."""
+        """What runs innermost in this thread: a step, or a timing that was begun by hand."""
         running = self.thread.running
         return running[-1] if running else None
+
+    @property
+    def step_running(self) -> Running | None:
+        """The step that runs innermost in this thread."""
+        return next((running for running in reversed(self.thread.running) if running.snapshot_id is not None), None)
 
     def after_fork(self) -> None:
         """In a forked child: no other thread holds the mutex, and the parent's segment is not this process's."""
@@ -232,7 +237,7 @@ class Recorder:
         The files are written without holding the mutex.
         """
         with self.mutex:
-            self.writer.segment()
+            self.writer.check_open()
             if key in self._keys:
                 raise DuplicateKeyError(
                     f"a result is stored under {key!r} already",
@@ -244,7 +249,7 @@ class Recorder:
             decoration = f"{path[-1].module_name}-{path[-1].experiment_name}" if path else key
             contents = artifacts.contents_of(data, given)
             schemas = artifacts.schemas_of(contents)
-            parts = artifacts.write_parts(self.writer.folder, self._new_file, decoration, contents)
+            parts = artifacts.write_parts(self._new_file, decoration, contents)
             with self.mutex:
                 self.writer.refs(schemas)
                 segment = self.writer.segment()
@@ -256,7 +261,7 @@ class Recorder:
             raise
         return record, schemas
 
-    def _new_file(self, decoration: str, suffix: str) -> tuple[str, Path]:
+    def _new_file(self, decoration: str, suffix: str) -> tuple[Path, Path]:
         with self.mutex:
             return self.writer.segment().new_result_file(decoration, suffix)
 
@@ -270,8 +275,7 @@ class Recorder:
             due, _ = self._progress.get(record_id, (now, None))
             fields = {**_names(running), "record_id": record_id, "done": done, "total": total, "unit": unit}
             if now < due:
-                if self.writer.ended:
-                    self.writer.segment()
+                self.writer.check_open()
                 self._progress[record_id] = (due, fields)
                 return
             self.writer.event("progress", **fields)
@@ -316,9 +320,8 @@ class Recorder:
             event = self.writer.event("restore", snapshot_id=snapshot_id)
             self._keys = set(standing.results)
             self._last = standing.last
-            schemas = standing.last.metadata.schema_after if standing.last else None
             running = self.thread.running
-            self.thread = _Thread(Position(standing.path, schemas))
+            self.thread = _Thread(Position(standing.path, standing.passed_on))
             self.thread.running = running
         return event
 

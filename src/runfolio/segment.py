@@ -63,12 +63,12 @@ class Segment:
         """How long each journal is, by what was acknowledged."""
         return [SegmentFile(journal.path.name, journal.lines, journal.bytes) for journal in self._journals.values()]
 
-    def new_result_file(self, decoration: str, suffix: str) -> tuple[str, Path]:
-        """The relative path of a new result file, and the temporary path to write it at first."""
+    def new_result_file(self, decoration: str, suffix: str) -> tuple[Path, Path]:
+        """The path of a new result file, and the temporary path to write it at first."""
         self.results += 1
         name = layout.result_name(self.writer, self.results, decoration, suffix)
         temporary = self.folder / layout.RESULTS_FOLDER / f".{self.writer}-{self.results:06d}.{os.getpid()}.tmp"
-        return name, temporary
+        return self.folder / name, temporary
 
     def close(self, *, ended: bool) -> None:
         """Give descriptors and lock back; the lock file goes where the run has ended. Safe to call twice."""

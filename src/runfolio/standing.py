@@ -6,11 +6,17 @@ restore, as of everything.
 
 from __future__ import annotations
 
+from contextlib import suppress
+from itertools import chain
 from typing import Any
 
+from runfolio.errors import NotFoundError
 from runfolio.records import Event, Metadata, PathStep, Result, Snapshot
 from runfolio.schema import Schemas
 from runfolio.timeline import Timeline
+
+DESCRIBING_MODULES = frozenset({"Describer", "Evaluator", "Reporter"})
+"""Modules whose output describes data instead of changing it: no changes are recorded for them."""
 
 FOLDED_KINDS = ("snapshot", "result", "event")
 
@@ -24,6 +30,7 @@ class Standing:
         self.experiments: dict[str, str] = {}
         self.path: tuple[PathStep, ...] = ()
         self.last: Snapshot[Metadata] | None = None
+        self.passed_on: Schemas = None
 
     def take(self, record: Any) -> None:
         """Move on by one record."""
@@ -41,6 +48,7 @@ class Standing:
             self.metadata[module] = snapshot.metadata.schema_after
         self.last = snapshot
         if point == "after":
+            self.passed_on = passed_on(module, snapshot.metadata)
             self.path = path_of(snapshot.context)
             self.experiments = {step.module_name: step.experiment_name for step in self.path}
         elif experiment is not None:
@@ -54,16 +62,35 @@ class Standing:
 
 
 def fold(timeline: Timeline) -> Standing:
-    """Where a run stands at the end of a timeline."""
-    records = timeline.of(*FOLDED_KINDS)
-    restores = [index for index, record in enumerate(records) if is_restore(record)]
+    """Where a run stands at the end of a timeline.
+
+    A restore whose snapshot is lost is passed over: the run then stands where it stood before.
+    """
+    spans = []
+    before: Timeline | None = timeline
+    while before is not None:
+        records = before.of(*FOLDED_KINDS)
+        start, before = _last_restore(before, records)
+        spans.append(records[start:])
     standing = Standing()
-    if restores:
-        standing = fold(timeline.until(records[restores[-1]].snapshot_id))
-        records = records[restores[-1] + 1 :]
-    for record in records:
+    for record in chain.from_iterable(reversed(spans)):
         standing.take(record)
     return standing
+
+
+def _last_restore(timeline: Timeline, records: list[Any]) -> tuple[int, Timeline | None]:
+    """Where the records behind the last restore begin, and the timeline that it went back to."""
+    for index in range(len(records) - 1, -1, -1):
+        if is_restore(records[index]):
+            with suppress(NotFoundError):
+                return index + 1, timeline.until(records[index].snapshot_id)
+    return 0, None
+
+
+def passed_on(module: str, metadata: Metadata) -> Schemas:
+    """What the next step has as its input: what this one gave, or got if it gave no table or only describes one."""
+    describes = metadata.schema_after is None or module in DESCRIBING_MODULES
+    return metadata.schema_before if describes else metadata.schema_after
 
 
 def is_restore(record: Any) -> bool:

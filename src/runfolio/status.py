@@ -240,8 +240,7 @@ class Status(RunView):
         """
         # The hot path: what is None or plain already takes no call.
         recorder = self._recorder
-        stack = recorder.thread.running
-        running = stack[-1] if stack else None
+        running = recorder.step_running if recorder.thread.running else None
         if running is not None and module is None:
             module, experiment = running.module_name, experiment or running.experiment_name
         return recorder.change(

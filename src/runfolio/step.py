@@ -17,11 +17,9 @@ from runfolio.errors import DuplicateKeyError, RunfolioError, UsageError
 from runfolio.recorder import Position, Recorder, Running
 from runfolio.records import Description, Metadata, PathStep
 from runfolio.schema import Schemas
+from runfolio.standing import DESCRIBING_MODULES, passed_on
 
 T = TypeVar("T")
-
-DESCRIBING_MODULES = frozenset({"Describer", "Evaluator", "Reporter"})
-"""Modules whose output describes data instead of changing it: no changes are recorded for them."""
 
 
 class Step:
@@ -59,8 +57,7 @@ class Step:
     @property
     def position(self) -> Position:
         """Where this step stands, for those that follow it: behind one that only describes data there is still that."""
-        describes = self._schemas is None or self.module_name in DESCRIBING_MODULES
-        return Position(self.path, self._before if describes else self._schemas)
+        return Position(self.path, passed_on(self.module_name, Metadata(self._before, self._schemas)))
 
     def __enter__(self) -> Self:
         if self.path:

@@ -28,7 +28,7 @@ from __future__ import annotations
 import math
 import os
 from collections import deque
-from collections.abc import Callable, KeysView, Mapping, Set, ValuesView
+from collections.abc import Callable, Iterable, KeysView, Mapping, Set, ValuesView
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -41,7 +41,21 @@ from runfolio.errors import ContextError, UsageError
 
 MAX_DEPTH = 64
 MAX_REPR = 1000
+_NANOSECONDS = {
+    "W": 7 * 86_400 * 10**9,
+    "D": 86_400 * 10**9,
+    "h": 3600 * 10**9,
+    "m": 60 * 10**9,
+    "s": 10**9,
+    "ms": 10**6,
+    "us": 1000,
+    "ns": 1,
+}
 _MIN_INT, _MAX_INT = -(2**63), 2**64 - 1
+
+
+Place = tuple[Any, ...]
+"""The keys and numbers that lead to a value."""
 
 
 def normal(value: Any) -> Any:
@@ -73,21 +87,9 @@ def as_text(value: Any) -> str | None:
     return found if found is None or isinstance(found, str) else json.encode(found).decode()
 
 
-def _normal(value: Any, place: tuple[Any, ...]) -> Any:
+def _normal(value: Any, place: Place) -> Any:
     plain = _PLAIN.get(type(value))
-    if plain is not None:
-        return plain(value)
-    if len(place) >= MAX_DEPTH:
-        raise ContextError(
-            f"a value is nested more than {MAX_DEPTH} levels deep at {_show(place)}",
-            remedy="flatten it, or pass its repr",
-        )
-    kind = type(value)
-    if kind is dict:
-        return _object(value, place)
-    if kind is list or kind is tuple:
-        return [_normal(item, (*place, index)) for index, item in enumerate(value)]
-    return _other(value, place)
+    return _other(value, place) if plain is None else plain(value)
 
 
 def _is_plain(mapping: dict[Any, Any]) -> bool:
@@ -110,7 +112,8 @@ def _is_plain(mapping: dict[Any, Any]) -> bool:
     return True
 
 
-def _object(mapping: Mapping[Any, Any], place: tuple[Any, ...]) -> dict[str, Any]:
+def _object(mapping: Mapping[Any, Any], place: Place) -> dict[str, Any]:
+    _check_depth(place)
     found: dict[str, Any] = {}
     for key, value in mapping.items():
         name = key if type(key) is str and key.isascii() else _key(key, place)
@@ -118,22 +121,26 @@ def _object(mapping: Mapping[Any, Any], place: tuple[Any, ...]) -> dict[str, Any
             raise ContextError(
                 f"two keys become {name!r} at {_show(place)}", remedy="give them names that differ as text", key=name
             )
-        plain = _PLAIN.get(type(value))
-        found[name] = _normal(value, (*place, key)) if plain is None else plain(value)
+        found[name] = _normal(value, (*place, key))
     return found
 
 
-def _key(key: Any, place: tuple[Any, ...]) -> str:
+def _key(key: Any, place: Place) -> str:
     found = _normal(key, place)
     return found if isinstance(found, str) else json.encode(found).decode()
 
 
-def _other(value: Any, place: tuple[Any, ...]) -> Any:
+def _array(items: Iterable[Any], place: Place) -> list[Any]:
+    _check_depth(place)
+    return [_normal(item, (*place, index)) for index, item in enumerate(items)]
+
+
+def _other(value: Any, place: Place) -> Any:
     for kinds, convert in _CONVERT:
         if isinstance(value, kinds):
             return convert(value, place)
     if hasattr(type(value), "__dataclass_fields__"):
-        return _object({name: getattr(value, name) for name in type(value).__dataclass_fields__}, place)
+        return _dataclass(value, place)
     module = type(value).__module__.partition(".")[0]
     if module == "numpy":
         return _numpy(value, place)
@@ -142,22 +149,63 @@ def _other(value: Any, place: tuple[Any, ...]) -> Any:
     return _repr(value)
 
 
-def _numpy(value: Any, place: tuple[Any, ...]) -> Any:
-    name = type(value).__name__
-    if name == "datetime64":
+def _dataclass(value: Any, place: Place) -> dict[str, Any]:
+    from dataclasses import fields  # noqa: PLC0415  (few contexts hold one)
+
+    return _object({field.name: getattr(value, field.name) for field in fields(value)}, place)
+
+
+def _numpy(value: Any, place: Place) -> Any:
+    kind = getattr(getattr(value, "dtype", None), "kind", None)
+    if kind is None:
+        return _repr(value)
+    if getattr(value, "ndim", 0) > 0:
+        return _array(value if kind in "mM" else value.tolist(), place)
+    if kind == "m":
+        return _numpy_duration(value)
+    if kind == "M":
         found = str(value)
         return None if found == "NaT" else found
-    if name in ("ndarray", "timedelta64") or hasattr(value, "dtype"):
-        plain = value.tolist()
-        return _repr(value) if type(plain) is type(value) else _normal(plain, place)
-    return _repr(value)
+    plain = value.tolist()
+    return _repr(value) if type(plain) is type(value) else _normal(plain, place)
 
 
-def _set(value: Any, place: tuple[Any, ...]) -> list[Any]:
-    return sorted((_normal(item, (*place, index)) for index, item in enumerate(value)), key=json.encode)
+def _numpy_duration(value: Any) -> str | None:
+    from numpy import datetime_data, isnat  # noqa: PLC0415  (the value is NumPy's, which is loaded then)
+
+    if isnat(value):
+        return None
+    unit, count = datetime_data(value.dtype)
+    factor = _NANOSECONDS.get(unit)
+    return _repr(value) if factor is None else _duration(int(value.astype("int64")) * count * factor)
 
 
-def _datetime(value: datetime, place: tuple[Any, ...]) -> str | None:
+def _timedelta(value: timedelta, place: Place) -> str:
+    microseconds = (value.days * 86_400 + value.seconds) * 10**6 + value.microseconds
+    return _duration(microseconds * 1000 + getattr(value, "nanoseconds", 0))  # pandas has nanoseconds as well
+
+
+def _duration(nanoseconds: int) -> str:
+    """An ISO 8601 duration in days and seconds."""
+    days, rest = divmod(abs(nanoseconds), 86_400 * 10**9)
+    seconds, fraction = divmod(rest, 10**9)
+    time = f"T{seconds}" + f".{fraction:09d}".rstrip("0").rstrip(".") + "S" if rest else ""
+    return ("-" if nanoseconds < 0 else "") + "P" + (f"{days}D" if days or not rest else "") + time
+
+
+def _set(value: Any, place: Place) -> list[Any]:
+    return sorted(_array(value, place), key=json.encode)
+
+
+def _check_depth(place: Place) -> None:
+    if len(place) >= MAX_DEPTH:
+        raise ContextError(
+            f"a value is nested more than {MAX_DEPTH} levels deep at {_show(place)}",
+            remedy="flatten it, or pass its repr",
+        )
+
+
+def _datetime(value: datetime, place: Place) -> str | None:
     found = value.isoformat()
     return None if found == "NaT" else found
 
@@ -193,7 +241,7 @@ def _repr(value: Any) -> str:
     return plain_text(found[:MAX_REPR])
 
 
-def _show(place: tuple[Any, ...]) -> str:
+def _show(place: Place) -> str:
     shown = "".join(f"[{key!r}]" for key in place[:8])
     return (shown or "the top") + ("…" if len(place) > 8 else "")  # noqa: PLR2004
 
@@ -206,19 +254,22 @@ _PLAIN: dict[type, Callable[[Any], Any]] = {
     type(None): lambda value: None,
 }
 
-_CONVERT: list[tuple[Any, Callable[[Any, tuple[Any, ...]], Any]]] = [
-    (Enum, lambda value, place: _normal(value.value, (*place, "value"))),
+_CONVERT: list[tuple[Any, Callable[[Any, Place], Any]]] = [
+    (dict, _object),
+    ((list, tuple), _array),
+    (Enum, lambda value, place: _normal(value.value, place)),
     (str, lambda value, place: plain_text(value)),
     (int, lambda value, place: _int(value)),
     (float, lambda value, place: _float(value)),
     (datetime, _datetime),
     ((date, time), lambda value, place: value.isoformat()),
-    (timedelta, lambda value, place: to_builtins(timedelta(value.days, value.seconds, value.microseconds))),
+    (timedelta, _timedelta),
     ((Decimal, UUID), lambda value, place: str(value)),
-    (os.PathLike, lambda value, place: _normal(os.fspath(value), place)),
     ((bytes, bytearray, memoryview), lambda value, place: to_builtins(bytes(value))),
     (Mapping, _object),
-    ((list, tuple, deque, range, KeysView, ValuesView), lambda value, place: _normal(list(value), place)),
+    ((deque, range, KeysView, ValuesView), _array),
     (Set, _set),
     (Struct, lambda value, place: _object(structs.asdict(value), place)),
+    (os.PathLike, lambda value, place: _normal(os.fspath(value), place)),
 ]
+"""In this order: an Enum can be a text or a number, and KeysView a set."""

@@ -37,7 +37,7 @@ class RunView:
 
     Records come as they are stored, in order; `snapshots`, `changes` and `timing_records` are all history, while
     metadata, results and experiments are those of the current state: as of the latest restored snapshot plus what came
-    later. Lists and dicts that are returned are the caller's to change.
+    later. Lists and dicts that a getter returns are the caller's to change; what is in a record is not.
     """
 
     def __init__(self, history: History | None, timeline: Timeline | None = None) -> None:
@@ -235,7 +235,8 @@ class RunView:
                 remedy=f"there is some of {list(metadata) or 'no module'}",
                 key=module,
             )
-        return metadata[module]
+        found = metadata[module]
+        return dict(found) if isinstance(found, dict) else found
 
     def get_metadata_evolution(self, module: str) -> list[Schema]:
         """The distinct schemas that went into a module and came out of it, in order."""

@@ -73,12 +73,16 @@ class Writer:
         found = self._segment
         if found is not None and not found.broken:
             return found
+        self.check_open()
+        return self._start() if self.history is None else self._go_on(found)
+
+    def check_open(self) -> None:
+        """Raise RunEndedError if the run has ended."""
         if self.ended is not None:
             raise RunEndedError(
                 f"{self.folder.name} is {self.ended}: nothing can be added to it",
                 remedy="begin another run with a new Status",
             )
-        return self._start() if self.history is None else self._go_on(found)
 
     def event(self, kind: EventType, **fields: Any) -> Event:
         """Write an event."""
@@ -187,7 +191,7 @@ class Writer:
             state = manifest.read(self.folder).state
             if state != "in_progress":
                 self.ended = state
-                return self.segment()
+                self.check_open()
         left = None if old is None else Continued(old.writer, old.files())
         return self._open(layout.token(8), left)
 
