@@ -38,5 +38,5 @@ def test_numbers_are_finite():
 def test_names_are_text():
     assert text(np.str_("a"), "module") == "a"
     assert type(text(Named("a"), "module")) is str
-    with pytest.raises(UsageError, match="module is 3, a int"):
+    with pytest.raises(UsageError, match="module is 3, which is no text"):
         text(3, "module")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runfolio import journal
+from runfolio import files, journal
 from runfolio.codec import MAX_LINE
 from runfolio.errors import FormatError, WriteError
 from runfolio.journal import Journal, Tail
@@ -97,5 +97,5 @@ def test_only_regular_files_are_opened(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     for name, reason in (("link", "a symbolic link"), ("pipe", "no regular file")):
         with pytest.raises(FormatError, match=reason) as caught:
-            journal.open_regular(tmp_path / name)
+            files.open_regular(tmp_path / name)
         assert caught.value.file == str(tmp_path / name)

@@ -8,16 +8,22 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
-from runfolio.errors import UsageError
-from runfolio.records import Description, Failure, Metadata, Outcome
+from msgspec import ValidationError, convert, json, to_builtins
+
+from runfolio.errors import ContextError, UsageError
+from runfolio.records import Description, Failure, Metadata, Outcome, PathStep
 from runfolio.schema import ChangeType, Field, Schema, Schemas, is_frame, parts_of
 from runfolio.values import as_text, plain_text
 
+T = TypeVar("T")
+
 CHANGE_TYPES: tuple[str, ...] = get_args(ChangeType)
 OUTCOMES: tuple[str, ...] = get_args(Outcome)
+POINTS = ("start", "before", "after", "completed", "failed")
 MAX_TRACEBACK = 100_000
+MAX_MESSAGE = 10_000
 
 
 def text(value: str, what: str) -> str:
@@ -25,7 +31,7 @@ def text(value: str, what: str) -> str:
     if type(value) is str and value.isascii():
         return value
     if not isinstance(value, str):
-        raise UsageError(f"{what} is {value!r}, a {type(value).__name__}", remedy=f"pass {what} as text", key=what)
+        raise UsageError(f"{what} is {value!r}, which is no text", remedy=f"pass {what} as text", key=what)
     return plain_text(value)
 
 
@@ -44,7 +50,8 @@ def instant(value: Any, what: str) -> datetime:
     """
     try:
         if isinstance(value, datetime):
-            utc = value.astimezone(UTC)
+            whole = value.to_pydatetime(warn=False) if hasattr(value, "to_pydatetime") else value  # pandas' own
+            utc = whole.astimezone(UTC)
             clock = (utc.hour, utc.minute, utc.second, utc.microsecond)
             return datetime(utc.year, utc.month, utc.day, *clock, UTC)
         return datetime.fromtimestamp(float(value), UTC)
@@ -76,19 +83,44 @@ def texts(values: Iterable[str], what: str) -> list[str]:
     """Several names. Raises UsageError for a single text, which would be taken letter by letter."""
     if isinstance(values, str):
         raise UsageError(f"{what} is one text, {values!r}", remedy=f"pass a list: {what}=[{values!r}]", key=what)
+    if not isinstance(values, Iterable):
+        raise UsageError(f"{what} is {values!r}", remedy="pass a list of texts", key=what)
     return [text(value, what) for value in values]
 
 
 def description(value: Any) -> Description | None:
     """One side of a change: a Description or Field as it is, any other value as text."""
-    if value is None or isinstance(value, Description):
-        return value
-    return Description.of_field(value) if isinstance(value, Field) else Description(value=as_text(value))
+    if isinstance(value, Field):
+        value = Description.of_field(_checked(value, Field))
+    if isinstance(value, Description):
+        return _checked(value, Description)
+    return Description(value=as_text(value))
+
+
+def path(pairs: Iterable[tuple[str, str]]) -> tuple[PathStep, ...]:
+    """An experiment path. Raises UsageError for anything but pairs of text."""
+    try:
+        rows = [(module, experiment) for module, experiment in pairs]
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"path is {pairs!r}", remedy="pass (module, experiment) pairs", key="path") from error
+    return tuple(PathStep(text(module, "module"), text(experiment, "experiment")) for module, experiment in rows)
+
+
+def free_of(context: dict[str, Any], reserved: tuple[str, ...]) -> dict[str, Any]:
+    """A context that leaves the recorder's own keys to it. Raises ContextError."""
+    for key in reserved:
+        if key in context:
+            raise ContextError(
+                f"context has the key {key!r}, which is recorded by itself", remedy="give it another name", key=key
+            )
+    return context
 
 
 def metadata(given: Mapping[str, Any] | Metadata | None) -> Metadata:
     """The metadata of a snapshot. Raises UsageError for an unknown key, DataError for what is no schema."""
-    found = dict(given) if given is not None else {}
+    if not isinstance(given, Mapping | Metadata | None):
+        raise UsageError(f"metadata is {given!r}", remedy="its keys are schema_before and schema_after", key="metadata")
+    found: dict[str, Any] = {} if given is None else dict(given)
     unknown = found.keys() - {"schema_before", "schema_after"}
     if unknown:
         raise UsageError(
@@ -101,15 +133,25 @@ def metadata(given: Mapping[str, Any] | Metadata | None) -> Metadata:
 
 def schemas(value: Any) -> Schemas:
     """A schema, or a dict of them by part; frames stand for theirs. Raises DataError for anything else."""
-    if value is None or isinstance(value, Schema):
-        return value
+    if value is None:
+        return None
     if isinstance(value, Mapping):
         return {text(part, "part"): _schema(item) for part, item in value.items()} or None
     return _schema(value)
 
 
 def _schema(value: Any) -> Schema:
-    return value if isinstance(value, Schema) else Schema.from_data(value)
+    return _checked(value, Schema) if isinstance(value, Schema) else Schema.from_data(value)
+
+
+def _checked(value: T, kind: type[T]) -> T:
+    """A value that a user built: of the types that its fields have, which building it does not check."""
+    try:
+        found = to_builtins(value)
+        json.encode(found)
+        return convert(found, kind)
+    except (ValidationError, TypeError, UnicodeEncodeError, OverflowError) as error:
+        raise UsageError(f"{value!r} is no {kind.__name__}: {error}", remedy="see the types of its fields") from error
 
 
 def schemas_for(data: Any, given: Any) -> Schemas:
@@ -148,13 +190,13 @@ def _message(error: BaseException) -> str:
 def failure(error: BaseException | str, module: str | None, experiment: str | None) -> Failure:
     """Why a run failed, with the end of the traceback where there is an exception."""
     if not isinstance(error, BaseException):
-        message = text(error, "error")
+        message = text(error, "error")[:MAX_MESSAGE]
         return Failure(type="", message=message, traceback="", module_name=module, experiment_name=experiment)
     from traceback import format_exception  # noqa: PLC0415  (only a run that fails needs it)
 
     return Failure(
         type=type(error).__qualname__,
-        message=text(_message(error), "error"),
+        message=text(_message(error)[:MAX_MESSAGE], "error"),
         traceback=text("".join(format_exception(error))[-MAX_TRACEBACK:], "traceback"),
         module_name=module,
         experiment_name=experiment,

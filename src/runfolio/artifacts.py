@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,7 +10,7 @@ from msgspec import json
 
 from runfolio import layout
 from runfolio.errors import DamageError, DataError, FormatError
-from runfolio.journal import read_bytes, write_error
+from runfolio.files import read_bytes, sha256, write_error
 from runfolio.records import Format, Part, Result
 from runfolio.schema import Schema, Schemas, is_frame, parts_of
 from runfolio.values import MAX_DEPTH
@@ -63,6 +62,8 @@ class StoredResult(Mapping[str, Any]):
         )
         return found  # type: ignore[no-any-return]
 
+
+_VERIFY = "fetch the file from a backup; the other results are not touched by this"
 
 NewFile = Callable[[str, str], "tuple[Path, Path]"]
 """Gives for a decoration and a suffix the path of a new file, and the temporary path to write it at first."""
@@ -133,15 +134,20 @@ def read_part(folder: Path, part: Part) -> Any:
         raise DamageError(f"{part.file!r} is no result file's path", remedy=_VERIFY, file=part.file)
     path = folder / part.file
     try:
-        data = read_bytes(path, part.bytes + 1)
+        data = read_bytes(path, None)
     except (OSError, FormatError) as error:
         raise DamageError(f"the result file {path} can't be read: {error}", remedy=_VERIFY, file=str(path)) from error
-    if len(data) != part.bytes or _sha256(data) != part.sha256:
+    from hashlib import sha256 as digest  # noqa: PLC0415  (loads OpenSSL)
+
+    if len(data) != part.bytes or digest(data).hexdigest() != part.sha256:
         raise DamageError(
             f"the result file {path} is not what was written: its digest differs", remedy=_VERIFY, file=str(path)
         )
     if part.format == "json":
-        return json.decode(data)
+        try:
+            return json.decode(data)
+        except (ValueError, RecursionError) as error:
+            raise DamageError(f"{path} is no JSON report: {error}", remedy=_VERIFY, file=str(path)) from error
     from runfolio import frames  # noqa: PLC0415  (pandas and pyarrow are loaded when data is asked for)
 
     return frames.read(data)
@@ -183,7 +189,7 @@ def _write(content: Content, path: Path, temporary: Path) -> Part:
             from runfolio import frames  # noqa: PLC0415
 
             frames.store(content.table, str(temporary))
-        size, digest = _fingerprint(temporary)
+        size, digest = sha256(temporary)
         temporary.replace(path)
     except OSError as error:
         raise write_error(error, path) from error
@@ -240,20 +246,3 @@ def _is_utf8(text: str) -> bool:
 def _joined(parts: Iterator[tuple[str | None, Any]]) -> Any:
     found = dict(parts)
     return found.get(None) if None in found else found
-
-
-def _fingerprint(path: Path) -> tuple[int, str]:
-    from hashlib import file_digest  # noqa: PLC0415  (loads OpenSSL)
-
-    with path.open("rb") as file:
-        digest = file_digest(file, "sha256").hexdigest()
-        return os.fstat(file.fileno()).st_size, digest
-
-
-def _sha256(data: bytes) -> str:
-    from hashlib import sha256  # noqa: PLC0415
-
-    return sha256(data).hexdigest()
-
-
-_VERIFY = "fetch the file from a backup; the other results are not touched by this"

@@ -24,6 +24,7 @@ from runfolio import root as roots
 from runfolio.clock import SYSTEM, Clock
 from runfolio.codec import BadLine
 from runfolio.errors import DamageWarning, RunfolioError, UsageError
+from runfolio.files import READ_FLAGS, journals, result_files
 from runfolio.records import Failure, Manifest, State
 
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ STATES: tuple[str, ...] = get_args(State)
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 _ENDED = ("completed", "failed")
-_READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 _USUAL_SIZE = 64 * 1024
 """A `run.json` is about 1 kB; one that is larger than this is read with more care and more slowly."""
 
@@ -152,7 +152,7 @@ def _rows(base: Path, clock: Clock) -> Iterator[RunRow]:
 def _ended(folder: str) -> RunRow | None:
     """The row of an ended run by its `run.json`; None where that does not suffice."""
     try:
-        fd = os.open(f"{folder}/{layout.RUN_FILE}", _READ)
+        fd = os.open(f"{folder}/{layout.RUN_FILE}", READ_FLAGS)
         try:
             found = codec.decode_manifest(os.read(fd, _USUAL_SIZE))
         finally:
@@ -222,9 +222,7 @@ def _utc(time: datetime | None) -> datetime | None:
 
 def _size(folder: Path) -> int:
     """The bytes of journals and results, as `run.json` has them once the run ended."""
-    journals = [path for path in folder.iterdir() if layout.parse_journal_name(path.name) is not None]
-    results = folder.glob(f"{layout.RESULTS_FOLDER}/*")
-    return sum(path.lstat().st_size for path in (*journals, *results))
+    return sum(path.lstat().st_size for _, _, path in journals(folder)) + sum(size for _, size in result_files(folder))
 
 
 def _wanted(states: Iterable[str]) -> frozenset[str]:

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, structs
 
-from runfolio import codec, layout
+from runfolio import codec
 from runfolio.codec import BadLine
 from runfolio.errors import FormatError
+from runfolio.files import journals
 from runfolio.journal import Lines, Tail
 from runfolio.records import Metadata, Opaque, Record, SchemaRef, SchemaRefs, Snapshot
 from runfolio.schema import Schema, Schemas
@@ -50,6 +51,7 @@ class History:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.findings: list[Finding] = []
+        self._reported: set[Finding] = set()
         self.schemas: dict[str, Schema] = {}
         self.timeline = Timeline({})
         self._readers: dict[str, _SegmentReader] = {}
@@ -70,7 +72,8 @@ class History:
 
     def report(self, finding: Finding) -> None:
         """Keep a finding, up to a number that no one would read through."""
-        if len(self.findings) < MAX_FINDINGS and finding not in self.findings[-1:]:
+        if len(self._reported) < MAX_FINDINGS and finding not in self._reported:
+            self._reported.add(finding)
             self.findings.append(finding)
 
 
@@ -210,15 +213,3 @@ def scan(folder: Path, kind: str, writer: str | None = None) -> Iterator[Any]:
                     yield codec.decode(kind, line)
                 except BadLine:
                     continue
-
-
-def journals(folder: Path) -> list[tuple[str, str, Path]]:
-    """Kind, writer and path of each journal in a folder."""
-    try:
-        names = sorted(path.name for path in folder.iterdir())
-    except OSError as error:
-        raise FormatError(
-            f"no run folder at {folder}: {error.strerror}", remedy="`runfolio ls` lists the runs", file=str(folder)
-        ) from error
-    found = ((layout.parse_journal_name(name), name) for name in names)
-    return [(*parsed, folder / name) for parsed, name in found if parsed is not None]

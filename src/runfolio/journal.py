@@ -9,11 +9,10 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
-from stat import S_ISREG
 from typing import TYPE_CHECKING, NamedTuple
 
 from runfolio.codec import MAX_LINE
-from runfolio.errors import FormatError, WriteError
+from runfolio.files import open_regular, write_error
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 BLOCK = 4 * 1024 * 1024
 
 _APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
-_READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
 class Journal:
@@ -124,62 +122,3 @@ def _endless_line(fd: int, offset: int, size: int) -> int:
         if end:
             return position + end - offset
     return 0
-
-
-def open_regular(path: Path) -> int:
-    """A descriptor to read a regular file by. Raises FormatError for anything else, a symbolic link included."""
-    try:
-        fd = os.open(path, _READ)
-    except OSError as error:
-        if error.errno == errno.ELOOP:
-            raise _irregular(path, "a symbolic link") from error
-        raise
-    if not S_ISREG(os.fstat(fd).st_mode):
-        os.close(fd)
-        raise _irregular(path, "no regular file")
-    return fd
-
-
-def read_bytes(path: Path, limit: int) -> bytes:
-    """What a regular file holds, up to a limit of bytes. Raises FormatError, or OSError if it can't be read."""
-    fd = open_regular(path)
-    with os.fdopen(fd, "rb") as file:
-        return file.read(limit)
-
-
-def replace(path: Path, data: bytes) -> None:
-    """Put a file in place whole: a temporary file beside it, then `os.replace`. Raises WriteError.
-
-    After a power cut it may be the old one or empty, for neither file nor folder is synced.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise write_error(error, path) from error
-
-
-def write_error(error: OSError, path: Path) -> WriteError:
-    """The error for a write that the operating system refused."""
-    return WriteError(
-        f"could not write {path}: {error.strerror or error}",
-        errno=error.errno,
-        remedy=_REMEDIES.get(error.errno or 0, "see to the cause and write again: what was recorded before is safe"),
-        file=str(path),
-    )
-
-
-def _irregular(path: Path, what: str) -> FormatError:
-    return FormatError(f"{path} is {what}", remedy="a run folder holds regular files only", file=str(path))
-
-
-_REMEDIES = {
-    errno.ENOSPC: "free some space on that disk and write again: what was recorded before is safe",
-    errno.EACCES: "allow writing there, or name another root: Status(root=...) or RUNFOLIO_RUNS",
-    errno.EPERM: "allow writing there, or name another root: Status(root=...) or RUNFOLIO_RUNS",
-    errno.EROFS: "the disk is read-only: name another root with Status(root=...) or RUNFOLIO_RUNS",
-    errno.ENOTDIR: "a part of that path is a file: name another root with Status(root=...) or RUNFOLIO_RUNS",
-    errno.EEXIST: "a part of that path is a file: name another root with Status(root=...) or RUNFOLIO_RUNS",
-}

@@ -150,8 +150,3 @@ def is_result_name(name: str) -> bool:
     (True, False)
     """
     return _RESULT.fullmatch(name) is not None
-
-
-def is_run_file(name: str) -> bool:
-    """Whether a relative path is one of a run's own files, whose digests SHA256SUMS holds: no lock, nothing foreign."""
-    return name in (RUN_FILE, CONFIG_FILE) or parse_journal_name(name) is not None or is_result_name(name)

@@ -13,12 +13,13 @@ import os
 import platform
 import struct
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from msgspec import Struct, json
 
 from runfolio.errors import FormatError
-from runfolio.journal import open_regular, read_bytes, write_error
+from runfolio.files import open_regular, read_bytes, write_error
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,6 +62,7 @@ class Lock:
         self.path = path
         self._stop = threading.Event()
         self._mutex = threading.Lock()
+        self._fd = -1
         try:
             self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o666)
             if _HAS_OFD:
@@ -69,6 +71,9 @@ class Lock:
             holder = Holder(writer, os.getpid(), platform.node(), boot_id(), found.st_dev, found.st_ino)
             os.write(self._fd, json.encode(holder) + b"\n")
         except OSError as error:
+            if self._fd >= 0:
+                self.close()
+                path.unlink(missing_ok=True)
             raise write_error(error, path) from error
         threading.Thread(target=self._beat, name="runfolio-heartbeat", daemon=True).start()
 
@@ -92,7 +97,8 @@ class Lock:
             with self._mutex:
                 if self._fd < 0:
                     return
-                os.utime(self._fd)
+                with suppress(OSError):  # a missed beat is no reason to stop
+                    os.utime(self._fd)
 
 
 def probe(path: Path, now: float) -> Life:
@@ -107,7 +113,7 @@ def probe(path: Path, now: float) -> Life:
         found = path.stat()
     except FileNotFoundError:
         return Life(False, "its lock file is gone")
-    except (OSError, ValueError, FormatError) as error:
+    except (OSError, ValueError, RecursionError, FormatError) as error:
         return Life(False, f"its lock file can't be read: {error}")
     if held is not None and (found.st_dev, found.st_ino) == (holder.device, holder.inode):
         who = f"its writer, process {holder.pid} on {holder.host},"

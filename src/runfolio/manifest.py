@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import os
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from runfolio import codec, layout
 from runfolio.codec import BadLine
 from runfolio.errors import DamageError, FormatError
-from runfolio.history import journals, scan
-from runfolio.journal import Tail, open_regular, read_bytes, replace
+from runfolio.files import journals, read_bytes, replace, result_files, sha256
+from runfolio.history import scan
+from runfolio.journal import Tail
 from runfolio.records import Manifest, Result, Segment, SegmentFile, Totals
 
 if TYPE_CHECKING:
@@ -60,14 +61,17 @@ def measure(folder: Path, own: list[SegmentFile], steps: int) -> tuple[Totals, l
     segments: dict[str, list[SegmentFile]] = {}
     lines: dict[str, int] = {}
     for kind, writer, path in journals(folder):
-        file = known.get(path.name) or _length(path)
+        try:
+            file = known.get(path.name) or _length(path)
+        except (OSError, FormatError):  # it is no journal; a reader reports it
+            continue
         segments.setdefault(writer, []).append(file)
         stem = layout.STEMS.get(kind, kind)
         lines[stem] = lines.get(stem, 0) + file.lines
         if kind == "timing" and path.name not in known:
             steps += sum(getattr(timing, "parent_id", "") is None for timing in scan(folder, kind, writer))
     size = sum(file.bytes for files in segments.values() for file in files)
-    size += sum(path.stat().st_size for path in folder.glob(f"{layout.RESULTS_FOLDER}/*"))
+    size += sum(size for _, size in result_files(folder))
     counted = {stem: lines.get(stem, 0) for stem in layout.KINDS}
     return Totals(steps=steps, bytes=size, **counted), [Segment(writer, files) for writer, files in segments.items()]
 
@@ -83,8 +87,11 @@ def write_sums(folder: Path) -> None:
         if isinstance(result, Result)
         for part in result.parts
     }
-    names = sorted(path.relative_to(folder).as_posix() for path in (*folder.glob("*"), *folder.glob("results/*")))
-    lines = [f"{known.get(name) or _sha256(folder / name)}  {name}\n" for name in names if layout.is_run_file(name)]
+    names = [layout.RUN_FILE, layout.CONFIG_FILE, *(path.name for _, _, path in journals(folder))]
+    lines = []
+    for name in sorted([*names, *(name for name, _ in result_files(folder))]):
+        with suppress(FileNotFoundError, FormatError):  # what is no regular file is none of the run's
+            lines.append(f"{known.get(name) or sha256(folder / name)[1]}  {name}\n")
     replace(folder / layout.SUMS_FILE, "".join(lines).encode())
 
 
@@ -93,10 +100,3 @@ def _length(path: Path) -> SegmentFile:
     for _ in tail.read():
         pass
     return SegmentFile(path.name, tail.lines, tail.offset)
-
-
-def _sha256(path: Path) -> str:
-    from hashlib import file_digest  # noqa: PLC0415  (loads OpenSSL)
-
-    with os.fdopen(open_regular(path), "rb") as file:
-        return file_digest(file, "sha256").hexdigest()

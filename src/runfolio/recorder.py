@@ -6,6 +6,7 @@ among the experiments, progress that is not yet due, and which keys are taken.
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -62,6 +63,7 @@ class Running:
         self.parent_id: str | None = parent.record_id if parent else None
         self.snapshot_id: str | None = None
         self.stack = recorder.thread.running
+        self.pid = os.getpid()
         self.clock = recorder.clock
         self.start_time = self.clock.now()
         self.unmeasured = (0.0, 0.0)
@@ -82,11 +84,12 @@ class Running:
 
 
 class _Thread(threading.local):
-    """What one thread runs, the innermost last, and where it stands."""
+    """What one thread runs, the innermost last, and where it stands since the last restore that it knows of."""
 
-    def __init__(self, position: Position) -> None:
+    def __init__(self) -> None:
         self.running: list[Running] = []
-        self.position = position
+        self.position = Position()
+        self.restores = 0
 
 
 class Recorder:
@@ -97,7 +100,9 @@ class Recorder:
         self.writer = writer
         self.clock: Clock = writer.clock
         self._now = writer.clock.now
-        self.thread = _Thread(Position())
+        self.thread = _Thread()
+        self._restored = Position()
+        self._restores = 0
         self._keys: set[str] = set()
         self._last: Snapshot[Metadata] | None = None
         self._failed: tuple[str, str] | None = None
@@ -110,6 +115,18 @@ class Recorder:
         return running[-1] if running else None
 
     @property
+    def position(self) -> Position:
+        """Where this thread stands: behind the last step that it finished since the last restore, else as restored."""
+        thread = self.thread
+        if thread.restores != self._restores:
+            thread.restores, thread.position = self._restores, self._restored
+        return thread.position
+
+    def move_to(self, position: Position) -> None:
+        """Let this thread stand behind a step that it finished, even one that was begun before the last restore."""
+        self.thread.restores, self.thread.position = self._restores, position
+
+    @property
     def step_running(self) -> Running | None:
         """The step that runs innermost in this thread."""
         return next((running for running in reversed(self.thread.running) if running.snapshot_id is not None), None)
@@ -117,6 +134,7 @@ class Recorder:
     def after_fork(self) -> None:
         """In a forked child: no other thread holds the mutex, and the parent's segment is not this process's."""
         self.mutex = threading.RLock()
+        self._progress.clear()
         self.writer.forget_parent()
 
     # Timings
@@ -241,7 +259,7 @@ class Recorder:
             if key in self._keys:
                 raise DuplicateKeyError(
                     f"a result is stored under {key!r} already",
-                    remedy="use another key: stored results are never overwritten",
+                    remedy="use another key, or go back before it with restore_from_snapshot",
                     key=key,
                 )
             self._keys.add(key)
@@ -320,9 +338,8 @@ class Recorder:
             event = self.writer.event("restore", snapshot_id=snapshot_id)
             self._keys = set(standing.results)
             self._last = standing.last
-            running = self.thread.running
-            self.thread = _Thread(Position(standing.path, standing.passed_on))
-            self.thread.running = running
+            self._restored = Position(standing.path, standing.passed_on)
+            self._restores += 1
         return event
 
     def _last_snapshot(self, state: State, failure: Failure | None) -> None:

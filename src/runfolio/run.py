@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from runfolio import layout, manifest
 from runfolio import root as roots
 from runfolio.errors import DamageError, DamageWarning, FormatError, ReadOnlyError
-from runfolio.history import Finding, History, journals
+from runfolio.files import journals
+from runfolio.history import Finding, History
 from runfolio.lock import Life, probe
 from runfolio.records import Manifest
 from runfolio.view import RunView

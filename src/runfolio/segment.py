@@ -7,6 +7,7 @@ segment is then broken, and whoever wants to go on opens a fresh one.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -73,6 +74,14 @@ class Segment:
     def close(self, *, ended: bool) -> None:
         """Give descriptors and lock back; the lock file goes where the run has ended. Safe to call twice."""
         self.lock.release(remove=ended)
+        self._close_journals()
+
+    def discard(self) -> None:
+        """Remove a segment of which no line was acknowledged."""
+        self.lock.release(remove=True)
+        for journal in self._journals.values():
+            with suppress(OSError):
+                journal.path.unlink()
         self._close_journals()
 
     def abandon(self) -> None:

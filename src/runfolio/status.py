@@ -11,9 +11,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from runfolio import arguments, layout
-from runfolio.arguments import CHANGE_TYPES, OUTCOMES, description, instant, number, one_of, optional_text, text
+from runfolio.arguments import CHANGE_TYPES, OUTCOMES, POINTS, description, instant, number, one_of, optional_text, text
 from runfolio.clock import SYSTEM, Clock
-from runfolio.errors import NotFoundError, RunfolioError, UsageError
+from runfolio.errors import NotFoundError, RunfolioError, UsageError, WriteError
 from runfolio.lock import Life
 from runfolio.recorder import Recorder, Running
 from runfolio.records import (
@@ -22,7 +22,6 @@ from runfolio.records import (
     Header,
     Metadata,
     Outcome,
-    PathStep,
     Result,
     Snapshot,
     Timing,
@@ -44,7 +43,8 @@ class Status(RunView):
     """A run while it is recorded: every write is in its folder before the call returns.
 
     The folder is made at the first write, under `root` (by default the environment variable RUNFOLIO_RUNS, else
-    `runs`), and named by the run id. `name` and `tags` are for people; `sequence` is the planned order of modules. All
+    `runs`), and named by the run id. `name` and `tags` are for people; `sequence` is the planned order of modules;
+    `clock` is what times are read from. All
     getters of `RunView` answer from the folder. One Status may be used by several threads.
 
     In a `with` statement the run is completed at the end of the block, and failed where an exception leaves it.
@@ -81,6 +81,7 @@ class Status(RunView):
         )
         self._recorder = Recorder(writer)
         self._timings: dict[str, Running] = {}
+        self._entered_by = 0
         _live.add(self)
 
     # The run
@@ -96,20 +97,19 @@ class Status(RunView):
 
     def fail(self, error: BaseException | str, *, module: str | None = None, experiment: str | None = None) -> None:
         """End the run as failed. The step named is by default the one that failed last, if none finished since."""
-        failed_module, failed_experiment = self._recorder.failed_step()
-        failure = arguments.failure(error, optional_text(module, "module"), optional_text(experiment, "experiment"))
-        if failure.module_name is None:
-            failure = arguments.failure(error, failed_module, failed_experiment)
-        self._recorder.end("failed", failure)
+        names = (optional_text(module, "module"), optional_text(experiment, "experiment"))
+        place = self._recorder.failed_step() if names == (None, None) else names
+        self._recorder.end("failed", arguments.failure(error, *place))
 
     def __enter__(self) -> Self:
+        self._entered_by = os.getpid()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._recorder.writer.ended is not None:
-            return
+        if self._recorder.writer.ended is not None or self._entered_by != os.getpid():
+            return  # it was ended in the block, or this is a forked child, and the run its parent's
         if error is None:
             self.complete()
             return
@@ -139,7 +139,8 @@ class Status(RunView):
         if not (after is None or after == "last" or isinstance(after, Step)):
             raise UsageError(f"after is {after!r}", remedy="pass a step, None for a new path, or nothing", key="after")
         names = (text(module, "module"), text(experiment, "experiment"), text(step_name, "step_name"))
-        return Step(self._recorder, names, data=data, after=after, context=normal_object(context, "context"))
+        found = arguments.free_of(normal_object(context, "context"), ("point", "path", "error"))
+        return Step(self._recorder, names, data=data, after=after, context=found)
 
     def start_timing(self, module: str, experiment: str, step: str, *, context: Mapping[str, Any] | None = None) -> str:
         """Begin a timing by hand; returns its record_id, to end it with. Inside a step it is a nested one."""
@@ -164,7 +165,11 @@ class Status(RunView):
                 remedy="start_timing gives the id to end it with",
                 key=str(record_id),
             )
-        return self._recorder.finish(running, outcome, {**running.context, **added})
+        try:
+            return self._recorder.finish(running, outcome, {**running.context, **added})
+        except WriteError:
+            self._timings[record_id] = running  # so that it can be ended once the cause is gone
+            raise
 
     def record_timing(
         self,
@@ -216,9 +221,12 @@ class Status(RunView):
         """Record a snapshot by hand.
 
         `metadata` holds `schema_before` and `schema_after`: each a Schema, a frame to infer it from, a dict of these by
-        part, or None. The context's `point` is `manual` unless it is given.
+        part, or None. The context's `point` is `manual` unless it is given; it can't be one of those that runs and
+        steps take by themselves.
         """
         found = {"point": "manual", **normal_object(context, "context")}
+        if found["point"] in POINTS:
+            arguments.free_of(found, ("point",))
         names = (optional_text(module, "module"), optional_text(experiment, "experiment"))
         return self._recorder.snapshot(*names, arguments.metadata(metadata), found)
 
@@ -266,7 +274,7 @@ class Status(RunView):
         Raises DataError if the data would not come back exactly, DuplicateKeyError for a key that is taken.
         """
         key = text(exp_key, "exp_key")
-        steps = tuple(PathStep(text(module, "module"), text(experiment, "experiment")) for module, experiment in path)
+        steps = arguments.path(path)
         return self._recorder.store(key, data, arguments.schemas_for(data, schema), steps)[0]
 
     # Progress, messages, restore
@@ -327,6 +335,7 @@ _live: weakref.WeakSet[Status] = weakref.WeakSet()
 def _after_fork() -> None:
     for status in list(_live):
         status._mutex = RLock()
+        status._timings.clear()
         status._recorder.after_fork()
 
 

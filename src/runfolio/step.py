@@ -6,6 +6,7 @@ commits it. The ids of timing and after-snapshot are taken at the start, for wha
 
 from __future__ import annotations
 
+import os
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 
@@ -48,15 +49,18 @@ class Step:
         self._schemas: Schemas = None
         self._has_result = False
         self._running: Running | None = None
+        self._ended = False
 
     @property
     def key(self) -> str:
         """The experiment key of this step's result, such as `Loader[a]_Preprocessor[scale]`; empty before it began."""
         return key_of(self.path)
 
-    @property
-    def position(self) -> Position:
-        """Where this step stands, for those that follow it: behind one that only describes data there is still that."""
+    def _position_in(self, recorder: Recorder) -> Position:
+        """Where this step stands, for those that follow it."""
+        if self._recorder is not recorder or not self.path:
+            what = "has not begun" if not self.path else f"{self.key} is one of another run"
+            raise UsageError(f"the step to go on after {what}", remedy="name a step of this run", key="after")
         return Position(self.path, passed_on(self.module_name, Metadata(self._before, self._schemas)))
 
     def __enter__(self) -> Self:
@@ -83,11 +87,15 @@ class Step:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        running = self._begun()
+        if running.pid != os.getpid():  # a forked child leaves the block as well; the step is its parent's
+            return
+        self._ended = True
         if error is None:
-            self._commit()
+            self._commit(running)
             return
         try:
-            self._fail(error)
+            self._fail(running, error)
         except RunfolioError as failure:
             error.add_note(f"runfolio could not record that step {self.key} failed: {failure}")
 
@@ -120,16 +128,17 @@ class Step:
         self._recorder.log(self._begun(), text(message, "message"), text(level, "level"), {})
 
     def _begun(self) -> Running:
-        if self._running is None:
+        if self._running is None or self._ended:
             raise UsageError(
-                "the step has not begun", remedy="use it in a with statement: `with status.step(...) as step:`"
+                f"step {self.key} has ended" if self._ended else "the step has not begun",
+                remedy="use it inside of its block: `with status.step(...) as step:`",
             )
         return self._running
 
     def _predecessor(self) -> Position:
         if isinstance(self._after, Step):
-            return self._after.position
-        return self._recorder.thread.position if self._after == "last" else Position()
+            return self._after._position_in(self._recorder)
+        return self._recorder.position if self._after == "last" else Position()
 
     def _snapshot(self, point: str, metadata: Metadata, snapshot_id: str | None = None) -> None:
         context = {**self._context, "point": point, "path": to_builtins(self.path)}
@@ -149,17 +158,16 @@ class Step:
                 details={},
             )
 
-    def _commit(self) -> None:
-        running = self._begun()
+    def _commit(self, running: Running) -> None:
         with self._recorder.mutex:
             self._recorder.finish(running, "completed", self._context)
             self._snapshot("after", Metadata(self._before, self._schemas), running.snapshot_id)
-        self._recorder.thread.position = self.position
+        self._recorder.move_to(self._position_in(self._recorder))
 
-    def _fail(self, error: BaseException) -> None:
+    def _fail(self, running: Running, error: BaseException) -> None:
         described = text(f"{type(error).__name__}: {error}"[:1000], "error")
         self._recorder.failed(self.module_name, self.experiment_name)
-        self._recorder.finish(self._begun(), "failed", {**self._context, "error": described})
+        self._recorder.finish(running, "failed", {**self._context, "error": described})
 
 
 def progress_fields(done: float, total: float | None, unit: str | None) -> tuple[float, float | None, str | None]:

@@ -17,8 +17,8 @@ from msgspec import structs, to_builtins
 from runfolio import layout, manifest
 from runfolio.clock import Clock
 from runfolio.errors import FormatError, RunEndedError, UsageError
+from runfolio.files import write_error
 from runfolio.history import History
-from runfolio.journal import write_error
 from runfolio.lock import boot_id
 from runfolio.records import (
     Continued,
@@ -55,8 +55,10 @@ class Writer:
         self._sequence = sequence
         self._tags = tags
         self._root = root
+        self.forked = False
         self._segment: Segment | None = None
         self._owned: list[Segment] = []
+        self._unsealed: Manifest | None = None
         self._start_time = clock.now()
         self._start_tick = clock.monotonic()
         self._steps = 0
@@ -150,7 +152,16 @@ class Writer:
         self._steps += 1
 
     def end(self, state: State, failure: Failure | None) -> None:
-        """Write the last event of the run, its totals and digests, and let go of everything. Raises WriteError."""
+        """Write the last event of the run, its totals and digests, and let go of everything.
+
+        Raises WriteError. If that comes after the event, the run has ended, and a second call writes what is missing.
+        Raises UsageError in a forked child, whose parent's run it is.
+        """
+        if self._unsealed is not None:
+            self._seal(self._unsealed)
+            return
+        if self.forked:
+            raise UsageError("a forked process can't end its parent's run", remedy="end it where it was begun")
         duration = self.clock.monotonic() - self._start_tick
         context: dict[str, Any] = {"duration_seconds": duration}
         if failure is not None:
@@ -161,13 +172,15 @@ class Writer:
         try:
             totals, segments = manifest.measure(self.folder, files, self._steps)
             ended = self._manifest(state=state, totals=totals, error=failure)
-            manifest.write(
-                self.folder,
-                structs.replace(ended, end_time=event.timestamp, duration_seconds=duration, segments=segments),
-            )
-            manifest.write_sums(self.folder)
+            self._seal(structs.replace(ended, end_time=event.timestamp, duration_seconds=duration, segments=segments))
         finally:
             _close(self._owned, ended=True)
+
+    def _seal(self, ended: Manifest) -> None:
+        self._unsealed = ended
+        manifest.write(self.folder, ended)
+        manifest.write_sums(self.folder)
+        self._unsealed = None
 
     def _start(self) -> Segment:
         """Make the folder and begin the run in it."""
@@ -180,8 +193,12 @@ class Writer:
             manifest.write(folder, self._manifest(state="in_progress", totals=Totals(), error=None))
             self.snapshot(None, None, Metadata(None, None), {"point": "start"})
         except BaseException:
-            _close(self._owned)
+            while self._owned:
+                self._owned.pop().discard()
             self.history = self._segment = None
+            with suppress(OSError):
+                (folder / layout.RUN_FILE).unlink(missing_ok=True)
+                folder.rmdir()
             raise
         return segment
 
@@ -196,11 +213,16 @@ class Writer:
         return self._open(layout.token(8), left)
 
     def _open(self, writer: str, continues: Continued | None) -> Segment:
-        segment = Segment(self.folder, writer)
+        old, segment = self._segment, Segment(self.folder, writer)
         self._owned.append(segment)
         self._segment = segment
-        header = self.header(self.folder.name, writer, continues)
-        self.event("segment", context=to_builtins(header))
+        try:
+            self.event("segment", context=to_builtins(self.header(self.folder.name, writer, continues)))
+        except BaseException:
+            self._segment = old
+            self._owned.remove(segment)
+            segment.discard()
+            raise
         return segment
 
     def _make_folder(self) -> Path:
@@ -245,6 +267,7 @@ class Writer:
         self._owned.clear()
         self._segment = None
         if self.history is not None:
+            self.forked = True
             self.history = History(self.history.folder)
 
 
