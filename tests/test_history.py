@@ -209,6 +209,48 @@ class TestDamage:
         run = load_damaged(ended)
         assert run.state == "completed" and run.run_id == ended.name
 
+    def test_a_manifest_that_is_no_file_hides_nothing(self, ended):
+        (ended / "run.json").unlink()
+        (ended / "run.json").mkdir()
+        run = load_damaged(ended)
+        assert len(run.changes) == 7 and "no regular file" in run.damage[0].reason
+
+    def test_a_manifest_that_missed_the_end_is_told(self, ended):
+        path = ended / "run.json"
+        path.write_bytes(seal({**fields_of(path.read_bytes()), "state": "in_progress", "segments": []}))
+        assert "does not know that the run has ended" in load_damaged(ended).damage[0].reason
+
+    def test_a_cut_of_a_segment_that_another_goes_on_for_is_noticed(self, status):
+        header = fields_of(lines_of(status.folder / "events.jsonl")[0])
+        left = [{"file": "changes.jsonl", "lines": 9, "bytes": 99_999}]
+        header["context"] |= {"writer": "w2", "continues": {"writer": "main", "files": left}}
+        append(status.folder / "events.w2.jsonl", seal({**header, "seq": 1, "event_id": "event-w2-000001"}))
+        assert "cut: 7 lines" in load_damaged(status.folder).damage[0].reason
+
+    @pytest.mark.parametrize("size", [2**62, 10**40, -5])
+    def test_a_result_of_an_absurd_size_is_damage(self, ended, size):
+        path = ended / "results.jsonl"
+        lines = lines_of(path)
+        fields = fields_of(lines[0])
+        fields["parts"][0]["bytes"] = size
+        path.write_bytes(seal(fields) + lines[1])
+        run = load_run_of_changed_size(ended)
+        assert "Loader[csv]_Preprocessor[drop_na]" in run.results
+        if "Loader[csv]" in run.results:
+            with pytest.raises(DamageError):
+                run.results["Loader[csv]"]["data"]
+
+    def test_a_path_of_another_form_is_no_path(self, status):
+        path = status.folder / "snapshots.jsonl"
+        fields = fields_of(lines_of(path)[-1])
+        fields |= {"seq": last_seq(status.folder) + 1, "context": {"point": "after", "path": [{"module_name": ["q"]}]}}
+        append(path, seal(fields))
+        assert load_run(status.folder).get_full_expt() == {}
+
+    def test_a_lock_of_any_content_is_read(self, ended):
+        (ended / "main.lock").write_bytes(b'{"x":' + b"[" * 4000)
+        assert load_run(ended).state == "completed"
+
     def test_a_missing_schema_is_named(self, ended):
         path = ended / "schemas.jsonl"
         path.write_bytes(b"".join(lines_of(path)[:1]))

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from runfolio import Status, load_run
-from runfolio.errors import RunEndedError
+from runfolio.errors import RunEndedError, UsageError
 from runfolio.lock import probe
 
 WRITER = """
@@ -167,6 +167,26 @@ class TestForked:
         status.complete()
         ended = load_run(status.folder)
         assert ended.damage == [] and ended.state == "completed"
+
+    @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+    def test_a_child_that_leaves_its_parents_blocks_ends_neither_step_nor_run(self, people):
+        with Status() as status:
+            with status.step("Loader", "a") as step:
+                pid = os.fork()
+                if pid == 0:
+                    break_out = SystemExit(0)
+                    try:
+                        step.__exit__(SystemExit, break_out, None)
+                        status.__exit__(SystemExit, break_out, None)
+                        status.complete()
+                    except UsageError:
+                        os._exit(0)
+                    os._exit(1)
+                assert os.waitpid(pid, 0)[1] == 0
+                step.result(people)
+            assert status.state == "in_progress"
+        assert status.state == "completed" and len(status.timing_records) == 1
+        assert load_run(status.folder).damage == []
 
     @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
     def test_a_child_can_add_nothing_once_its_parent_ended_the_run(self, status):

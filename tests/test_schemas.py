@@ -33,7 +33,7 @@ def record_every_kind(root: Path, people: pd.DataFrame) -> Path:
         snapshot_id = status.snapshots[-1].snapshot_id
         with status.step("Splitter", "half", data={"a": people, "b": people}) as outer:
             with status.step("Splitter", "inner", after=outer):
-                step.log("outer", level="warning")
+                outer.log("outer", level="warning")
             outer.progress(1, 2, "parts")
             outer.result({"a": people[:1].astype({"age": "float64"}), "b": people[1:].drop(columns="weight")})
         status.restore_from_snapshot(snapshot_id)

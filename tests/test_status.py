@@ -6,7 +6,9 @@ import copy
 import errno
 import json
 import os
+import pickle
 import resource
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -20,7 +22,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from runfolio import RunfolioError, Schema, Status, load_run
+from runfolio import Field, RunfolioError, Schema, Status, load_run
 from runfolio.clock import Clock
 from runfolio.codec import MAX_LINE
 from runfolio.errors import (
@@ -33,8 +35,8 @@ from runfolio.errors import (
     UsageError,
     WriteError,
 )
-from runfolio.run import WRITE_METHODS
-from runfolio.view import RunView
+from runfolio.records import Description
+from runfolio.view import WRITE_METHODS, RunView
 
 
 def sizes(status: Status) -> dict[str, int]:
@@ -157,7 +159,7 @@ class TestEnded:
     @pytest.mark.parametrize("method", sorted(WRITE_METHODS))
     def test_a_loaded_run_refuses_every_write_method(self, status, method):
         run = load_run(status.folder)
-        with pytest.raises(ReadOnlyError, match=f"can't {method}: .* was loaded for reading"):
+        with pytest.raises(ReadOnlyError, match=f"can't {method}: .* is there for reading only"):
             getattr(run, method)
         assert not hasattr(run, method)
 
@@ -418,6 +420,64 @@ class TestReports:
             assert found == report and type(found) is type(report) and run.results["report"]["schema"] is None
 
 
+class TestValuesBuiltByUsers:
+    @pytest.mark.parametrize(
+        "call",
+        [
+            lambda s: s.record_change("UPDATE", "c", before=Description(name=5, dtype=["x"])),
+            lambda s: s.record_change("UPDATE", "c", after=Field(name="c", dtype=None, nullable=3, nulls="x")),
+            lambda s: s.record_change("UPDATE", "c", after=Description(name="half \udc80")),
+            lambda s: s.record_snapshot("a", "b", {"schema_after": Schema.of("q", [])}),
+            lambda s: s.record_snapshot("a", "b", 5),
+            lambda s: s.store_result("k", {"a": 1}, path=[("a",)]),
+            lambda s: s.step("a", "b", context={"path": "x"}),
+            lambda s: s.record_snapshot("a", "b", context={"point": "after"}),
+            lambda s: s.get_metadata([]),
+            lambda s: s.get_data_by_module(5),
+            lambda s: s.step("a", "b", after=Status().step("c", "d")).__enter__(),
+        ],
+    )
+    def test_are_refused_before_they_are_recorded_if_no_reader_could_read_them(self, status, call):
+        before = sizes(status)
+        with pytest.raises(UsageError):
+            call(status)
+        assert sizes(status) == before
+
+    @pytest.mark.parametrize("root", [5, b"x", "a\0b"])
+    def test_roots_and_names_that_are_no_path_are_refused(self, root):
+        for call in (lambda: Status(root=root), lambda: load_run(root), lambda: load_run("x", root=root)):
+            with pytest.raises(UsageError, match="is no path"):
+                call()
+
+    def test_a_name_longer_than_any_path_is_not_found(self):
+        for name in ("x" * 5000, "/" + "x" * 5000):
+            with pytest.raises(NotFoundError):
+                load_run(name)
+
+    def test_a_schema_that_ended_steps_gave_stays_theirs(self, status, people):
+        with status.step("Loader", "late") as step:
+            pass
+        for late in (lambda: step.result(people), lambda: step.log("x"), lambda: step.progress(1)):
+            with pytest.raises(UsageError, match="has ended"):
+                late()
+
+    def test_an_error_of_any_length_fails_the_run(self):
+        with pytest.raises(ValueError), Status() as status:
+            raise ValueError("y" * 17_000_000)
+        assert status.state == "failed" and len(status.error.message) == 10_000
+
+    def test_a_failure_names_the_experiment_that_is_given(self, status):
+        status.fail("no", experiment="mine")
+        assert (status.error.module_name, status.error.experiment_name) == (None, "mine")
+
+    def test_a_view_as_of_a_snapshot_refuses_writes_and_pickles(self, status):
+        then = status.at("snapshot-000001")
+        with pytest.raises(ReadOnlyError):
+            then.log("x")
+        with pytest.raises(UsageError, match="can't be pickled"):
+            pickle.dumps(then)
+
+
 class TestGivenSchemas:
     def test_are_kept_as_they_are(self, status, people):
         given = Schema.of(7, [])
@@ -450,15 +510,11 @@ class TestRefusedByTheSystem:
         """A limit on the size of files tears a line, as a full disk does."""
         status.log("before")
         size = (status.folder / "events.jsonl").stat().st_size
-        old = resource.getrlimit(resource.RLIMIT_FSIZE)
-        handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (size + 20, old[1]))
-        try:
-            with pytest.raises(WriteError, match=r"events\.jsonl: 20 of \d+ bytes were written") as caught:
-                status.log("torn")
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, old)
-            signal.signal(signal.SIGXFSZ, handler)
+        with (
+            file_size_limit(size + 20),
+            pytest.raises(WriteError, match=r"events\.jsonl: 20 of \d+ bytes were written") as caught,
+        ):
+            status.log("torn")
         assert caught.value.errno == errno.ENOSPC
         status.log("after")
         (fresh,) = status.folder.glob("events.*.jsonl")
@@ -473,6 +529,75 @@ class TestRefusedByTheSystem:
         with pytest.warns(UserWarning, match="torn"):
             ended = load_run(status.folder)
         assert ended.state == "completed" and len(ended.damage) == 1
+
+    def test_what_failed_leaves_neither_descriptors_nor_files_and_the_chain_of_segments_is_whole(self, status):
+        status.log("before")
+        left = (status.folder / "events.jsonl").stat().st_size
+        names = {path.name for path in status.folder.iterdir()}
+        with file_size_limit(left + 5), pytest.raises(WriteError):
+            status.log("torn")
+        for room in (1, 200, 1, 400):
+            with file_size_limit(room), pytest.raises(WriteError):
+                status.log("no room for a lock, or for a first line")
+        assert {path.name for path in status.folder.iterdir()} == names
+        status.log("after")
+        header = next(e for e in status.events if e.type == "segment" and e.context["writer"] != "main")
+        assert header.context["continues"]["writer"] == "main"
+        status.complete()
+        assert list(status.folder.glob("*.lock")) == []
+
+    def test_a_clock_set_back_between_two_segments_changes_no_order(self, people):
+        now = [datetime(2026, 11, 22, 18, 48, tzinfo=UTC)]
+        status = Status(clock=Clock(now=lambda: now[0]))
+        with status.step("Loader", "a") as step:
+            step.result(people)
+        snapshot = status.snapshots[-1].snapshot_id
+        with file_size_limit((status.folder / "events.jsonl").stat().st_size + 5), pytest.raises(WriteError):
+            status.log("torn")
+        now[0] -= timedelta(hours=1)
+        with status.step("Preprocessor", "b") as step:
+            step.result(people.head(1))
+        status.restore_from_snapshot(snapshot)
+        for run in (status, load_run(status.folder)):
+            assert list(run.results) == ["Loader[a]"] and run.events[-1].type == "restore"
+        status.complete()
+
+    def test_an_end_that_could_not_be_written_whole_can_be_repeated(self, status):
+        (status.folder / "SHA256SUMS").mkdir()
+        (status.folder / "SHA256SUMS" / "x").touch()
+        with pytest.raises(WriteError, match="SHA256SUMS"):
+            status.complete()
+        assert status.state == "completed"
+        (status.folder / "SHA256SUMS" / "x").unlink()
+        (status.folder / "SHA256SUMS").rmdir()
+        status.complete()
+        subprocess.run(["sha256sum", "--quiet", "-c", "SHA256SUMS"], cwd=status.folder, check=True)
+        with pytest.raises(RunEndedError):
+            status.complete()
+
+    def test_what_is_no_file_of_the_run_does_not_stop_its_end(self, status):
+        (status.folder / "results" / "dangling").symlink_to("nowhere")
+        os.mkfifo(status.folder / "events.aa.jsonl")
+        (status.folder / "config.yaml").mkdir()
+        status.complete()
+        assert status.is_completed() and (status.folder / "SHA256SUMS").is_file()
+
+    def test_a_start_that_fails_leaves_no_folder(self, root):
+        with pytest.raises(UsageError), Status(name="x" * 20_000_000) as status:
+            status.log("x")
+        assert list(root.iterdir()) == []
+
+    def test_a_timing_whose_end_could_not_be_written_can_be_ended_again(self, status):
+        begun = status.start_timing("a", "b", "c")
+        with file_size_limit(1), pytest.raises(WriteError):
+            status.end_timing(begun)
+        assert status.end_timing(begun).record_id == begun
+
+    def test_the_representation_of_a_run_whose_folder_is_gone_tells_so(self):
+        status = Status()
+        status.log("x")
+        shutil.rmtree(status.folder)
+        assert "no run folder at" in repr(status)
 
     def test_a_root_without_permission(self):
         with tempfile.TemporaryDirectory() as closed, as_another_user(Path(closed)):
@@ -503,6 +628,19 @@ def cyclic() -> dict:
     found: dict = {}
     found["self"] = found
     return found
+
+
+@contextmanager
+def file_size_limit(size: int) -> Iterator[None]:
+    """As on a full disk, files can grow to this size and no further."""
+    old = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, old[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, old)
+        signal.signal(signal.SIGXFSZ, handler)
 
 
 @contextmanager

@@ -58,13 +58,14 @@ class Journal:
 class Tail:
     """A journal as read so far: `offset` and `lines` say up to where, `rest` the bytes of an unfinished line there."""
 
-    __slots__ = ("lines", "offset", "path", "rest")
+    __slots__ = ("_searched", "lines", "offset", "path", "rest")
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.offset = 0
         self.lines = 0
         self.rest = 0
+        self._searched = 0
 
     def read(self) -> Iterator[Lines]:
         """The complete lines behind the offset, block by block.
@@ -79,8 +80,9 @@ class Tail:
         try:
             size = os.fstat(fd).st_size
             while self.offset < size:
-                length, lines = _complete_lines(fd, self.offset, size)
+                length, lines = _complete_lines(fd, self.offset, size, self._searched)
                 if not length:
+                    self._searched = size
                     break
                 taken = Lines(self.lines + 1, self.offset, lines)
                 self.offset += length
@@ -99,8 +101,11 @@ class Lines(NamedTuple):
     lines: list[bytes]
 
 
-def _complete_lines(fd: int, offset: int, size: int) -> tuple[int, list[bytes]]:
-    """The complete lines of a block, and how many bytes they take; none where no line ends before `size`."""
+def _complete_lines(fd: int, offset: int, size: int, searched: int) -> tuple[int, list[bytes]]:
+    """The complete lines of a block, and how many bytes they take; none where no line ends before `size`.
+
+    Up to `searched` no line of more than a line's length is known to end: that is not searched again.
+    """
     end = 0
     length = BLOCK
     while not end and length <= MAX_LINE:
@@ -111,13 +116,13 @@ def _complete_lines(fd: int, offset: int, size: int) -> tuple[int, list[bytes]]:
         length *= 4
     if end:
         return end, block[: end - 1].split(b"\n")
-    length = _endless_line(fd, offset, size)
+    length = _endless_line(fd, offset, size, max(offset, searched))
     return length, [b""] if length else []
 
 
-def _endless_line(fd: int, offset: int, size: int) -> int:
+def _endless_line(fd: int, offset: int, size: int, start: int) -> int:
     """The length, its newline included, of a line too long to be one; 0 if it does not end."""
-    for position in range(offset, size, BLOCK):
+    for position in range(start, size, BLOCK):
         end = os.pread(fd, min(BLOCK, size - position), position).find(b"\n") + 1
         if end:
             return position + end - offset

@@ -27,6 +27,8 @@ import re
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from runfolio.errors import UsageError
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -62,7 +64,15 @@ def root_of(root: str | os.PathLike[str] | None) -> Path:
     """The folder that holds the runs: as given, else RUNFOLIO_RUNS, else `runs` in the current folder."""
     from pathlib import Path  # noqa: PLC0415  (a tenth of the time that importing the package takes)
 
-    return Path(os.environ.get("RUNFOLIO_RUNS") or "runs") if root is None else Path(root)
+    return Path(os.environ.get("RUNFOLIO_RUNS") or "runs" if root is None else path_text(root, "root"))
+
+
+def path_text(path: str | os.PathLike[str], what: str) -> str:
+    """A path given by a user, as text. Raises UsageError for what can't be one."""
+    found = os.fspath(path) if isinstance(path, (str, os.PathLike)) else None
+    if not isinstance(found, str) or "\0" in found:
+        raise UsageError(f"{what} is {path!r}, which is no path", remedy="pass a path as text", key=what)
+    return found
 
 
 def slug(text: str) -> str:

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+VERSION = "format_version"
+"""The key that the error about a newer format carries."""
+
+
 def write(folder: Path, manifest: Manifest) -> None:
     """Put `run.json` in place. Raises WriteError."""
     replace(folder / layout.RUN_FILE, codec.encode(manifest))
@@ -52,6 +56,7 @@ def check_version(found: int | None, path: Path) -> None:
             f"{path} is of format version {found}, and this runfolio reads up to {layout.FORMAT_VERSION}",
             remedy="upgrade runfolio: pip install -U runfolio",
             file=str(path),
+            key=VERSION,
         )
 
 

@@ -26,6 +26,7 @@ EventType = Literal["segment", "state", "step", "progress", "log", "restore"]
 Outcome = Literal["completed", "failed"]
 Format = Literal["parquet", "json"]
 Time = Annotated[datetime, Meta(tz=True)]
+Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
 
 class Subscriptable(Struct, frozen=True):
@@ -48,7 +49,7 @@ class Subscriptable(Struct, frozen=True):
 class Record(Subscriptable, frozen=True, kw_only=True, tag_field="kind"):
     """One line of a journal; `seq` counts the lines of one writer over all its journals, from 1."""
 
-    seq: int
+    seq: Count
 
 
 class SchemaRef(Struct, frozen=True):
@@ -87,8 +88,8 @@ class Snapshot(Record, Generic[M], frozen=True, kw_only=True, tag="snapshot"):
     module_name: str | None
     experiment_name: str | None
     metadata: M
-    rows_before: int | None
-    rows_after: int | None
+    rows_before: Count | None
+    rows_after: Count | None
     context: dict[str, Any]
 
 
@@ -173,9 +174,9 @@ class Part(Subscriptable, frozen=True, kw_only=True):
     name: str | None
     file: str
     format: Format
-    rows: int | None
-    columns: int | None
-    bytes: int
+    rows: Count | None
+    columns: Count | None
+    bytes: Count
     sha256: str
     schema_id: str | None
 
@@ -223,7 +224,7 @@ class Event(Record, frozen=True, kw_only=True, tag="event"):
 class Opaque(Subscriptable, frozen=True, kw_only=True):
     """A line of a kind that this version does not know, kept as it is."""
 
-    seq: int
+    seq: Count
     kind: str
     fields: dict[str, Any]
 
@@ -239,8 +240,8 @@ class SegmentFile(Struct, frozen=True):
     """How long one journal was when its writer left it."""
 
     file: str
-    lines: int
-    bytes: int
+    lines: Count
+    bytes: Count
 
 
 class Continued(Struct, frozen=True):
@@ -280,14 +281,14 @@ class Failure(Struct, frozen=True, kw_only=True):
 class Totals(Struct, frozen=True, kw_only=True):
     """How many records there are of each kind, how many steps, and the bytes of journals and results together."""
 
-    snapshots: int = 0
-    changes: int = 0
-    timings: int = 0
-    results: int = 0
-    schemas: int = 0
-    events: int = 0
-    steps: int = 0
-    bytes: int = 0
+    snapshots: Count = 0
+    changes: Count = 0
+    timings: Count = 0
+    results: Count = 0
+    schemas: Count = 0
+    events: Count = 0
+    steps: Count = 0
+    bytes: Count = 0
 
 
 class Segment(Struct, frozen=True):

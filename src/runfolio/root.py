@@ -25,10 +25,10 @@ def find(run: str | PathLike[str], root: str | PathLike[str] | None = None) -> P
     """
     import pathlib  # noqa: PLC0415  (see layout.root_of)
 
-    text = os.fspath(run)
+    text = layout.path_text(run, "run")
     path = pathlib.Path(text)
     if os.sep in text or path.is_absolute() or text in (".", ".."):
-        if path.is_dir():
+        if os.path.isdir(text):  # noqa: PTH112  (which does not raise, whatever the text)
             return path
         raise NotFoundError(f"no run folder at {text}", remedy="`runfolio ls` lists the runs", file=text)
     base = layout.root_of(root)
@@ -41,7 +41,7 @@ def find(run: str | PathLike[str], root: str | PathLike[str] | None = None) -> P
     if matches:
         some = ", ".join(matches[:5]) + (", …" if len(matches) > 5 else "")  # noqa: PLR2004
         raise NotFoundError(f"{len(matches)} runs begin with {text!r}: {some}", remedy="write more of the id", key=text)
-    if path.is_dir() and (path / layout.RUN_FILE).exists():
+    if os.path.isfile(os.path.join(text, layout.RUN_FILE)):  # noqa: PTH113, PTH118
         return path
     raise NotFoundError(
         f"no run {text!r} under {base}",

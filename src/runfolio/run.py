@@ -5,37 +5,19 @@ from __future__ import annotations
 import time
 import warnings
 from os import PathLike
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from runfolio import layout, manifest
 from runfolio import root as roots
-from runfolio.errors import DamageError, DamageWarning, FormatError, ReadOnlyError
+from runfolio.errors import DamageError, DamageWarning, FormatError
 from runfolio.files import journals
 from runfolio.history import Finding, History
 from runfolio.lock import Life, probe
-from runfolio.records import Manifest
-from runfolio.view import RunView
+from runfolio.records import Header, Manifest
+from runfolio.view import RunView, converted
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-WRITE_METHODS = frozenset(
-    {
-        "complete",
-        "end_timing",
-        "fail",
-        "log",
-        "progress",
-        "record_change",
-        "record_snapshot",
-        "record_timing",
-        "restore_from_snapshot",
-        "start",
-        "start_timing",
-        "step",
-        "store_result",
-    }
-)
 
 
 def load_run(run: str | PathLike[str], *, root: str | PathLike[str] | None = None) -> Run:
@@ -103,18 +85,34 @@ class Run(RunView):
     def _check_manifest(self) -> list[Finding]:
         """What `run.json` has to say against the journals."""
         ended = self.state in ("completed", "failed")
+        alive = any(life.alive for life in self._lives.values())
         try:
             found = manifest.read(self._history.folder)
         except DamageError as error:
             return [Finding(file=layout.RUN_FILE, reason=str(error.__cause__))]
         except FormatError as error:
-            if error.__cause__ is None:
+            if error.key == manifest.VERSION:
                 raise
-            missing = Finding(file=layout.RUN_FILE, reason="it is missing")
-            return [missing] if ended or not any(life.alive for life in self._lives.values()) else []
-        return _cuts(
-            found, {tail.path.name: (tail.lines, tail.offset + tail.rest) for _, tail in self._history.tails()}
-        )
+            there = (self._history.folder / layout.RUN_FILE).exists()
+            finding = Finding(file=layout.RUN_FILE, reason=error.what if there else "it is missing")
+            return [finding] if there or ended or not alive else []
+        stale = ended and found.state == "in_progress" and not alive
+        reason = "it does not know that the run has ended: its writer was stopped, or failed, just then"
+        return [*([Finding(file=layout.RUN_FILE, reason=reason)] if stale else []), *self._cuts(found)]
+
+    def _cuts(self, found: Manifest) -> list[Finding]:
+        """Where journals are shorter than they were at the run's end, or when another segment went on for theirs."""
+        headers = (converted(event.context, Header) for event in self._events("segment"))
+        left = [file for header in headers if header and header.continues for file in header.continues.files]
+        tails = {tail.path.name: tail for _, tail in self._history.tails()}
+        findings = []
+        for file in (*(file for segment in found.segments for file in segment.files), *left):
+            tail = tails.get(file.file)
+            lines, size = (tail.lines, tail.offset + tail.rest) if tail else (0, 0)
+            if size < file.bytes:
+                reason = f"cut: {lines} lines and {size} bytes of {file.lines} and {file.bytes} are left"
+                findings.append(Finding(file=file.file, line=lines + 1, byte=size, reason=reason))
+        return findings
 
     def _torn(self) -> list[Finding]:
         """Unfinished last lines of writers that are gone: on a live one such a line is not there yet."""
@@ -129,25 +127,5 @@ class Run(RunView):
             if tail.rest and not (writer in self._lives and self._lives[writer].alive)
         ]
 
-    def __getattr__(self, name: str) -> NoReturn:
-        if name in WRITE_METHODS:
-            raise ReadOnlyError(
-                f"can't {name}: {self.run_id} was loaded for reading",
-                remedy="write through the Status that made the run, or make a new one",
-                key=name,
-            )
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-
     def __reduce__(self) -> tuple[Any, ...]:
         return load_run, (str(self._history.folder.absolute()),)
-
-
-def _cuts(found: Manifest, lengths: dict[str, tuple[int, int]]) -> list[Finding]:
-    """Where an ended run's journals are shorter than they were at its end."""
-    findings = []
-    for file in (file for segment in found.segments for file in segment.files):
-        lines, size = lengths.get(file.file, (0, 0))
-        if size < file.bytes:
-            reason = f"cut: {lines} lines and {size} bytes of the {file.lines} and {file.bytes} at the run's end"
-            findings.append(Finding(file=file.file, line=lines + 1, byte=size, reason=reason))
-    return findings

@@ -10,6 +10,8 @@ from contextlib import suppress
 from itertools import chain
 from typing import Any
 
+from msgspec import ValidationError, convert
+
 from runfolio.errors import NotFoundError
 from runfolio.records import Event, Metadata, PathStep, Result, Snapshot
 from runfolio.schema import Schemas
@@ -100,11 +102,7 @@ def is_restore(record: Any) -> bool:
 
 def path_of(context: dict[str, Any]) -> tuple[PathStep, ...]:
     """The experiment path that a step's snapshots and events carry in their context."""
-    rows = context.get("path")
-    if not isinstance(rows, list):
+    try:
+        return convert(context.get("path", ()), tuple[PathStep, ...])
+    except ValidationError:  # it is a context, in which another writer may put what it likes
         return ()
-    return tuple(
-        PathStep(row["module_name"], row["experiment_name"])
-        for row in rows
-        if isinstance(row, dict) and {"module_name", "experiment_name"} <= row.keys()
-    )

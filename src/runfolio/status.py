@@ -326,7 +326,7 @@ class Status(RunView):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A pickle holds where the folder is, never its data; it loads as a run that only reads."""
-        return (RunView, (None,)) if self.folder is None else (load_run, (str(self.folder.absolute()),))
+        return super().__reduce__() if self.folder is None else (load_run, (str(self.folder.absolute()),))
 
 
 _live: weakref.WeakSet[Status] = weakref.WeakSet()

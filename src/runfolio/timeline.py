@@ -31,7 +31,7 @@ class Timeline:
         if len(self.streams) == 1:
             (stream,) = self.streams.values()
             return _of_one(stream, kinds)
-        timed = (_timed(writer, stream, kinds) for writer, stream in sorted(self.streams.items()))
+        timed = (self._timed(writer, kinds) for writer in sorted(self.streams))
         return [record for _, _, record in heapq.merge(*timed, key=lambda row: row[:2])]
 
     def count(self, kind: str) -> int:
@@ -49,7 +49,7 @@ class Timeline:
         """
         for writer, last in self._snapshots(snapshot_id):
             streams = {
-                name: _until_seq(stream, last.seq if name == writer else _last_seq(name, stream, last.timestamp))
+                name: _until_seq(stream, last.seq if name == writer else self._last_seq(name, writer, last))
                 for name, stream in self.streams.items()
             }
             return Timeline(streams)
@@ -63,34 +63,57 @@ class Timeline:
                 if snapshot.snapshot_id == snapshot_id:
                     yield writer, snapshot
 
+    def _timed(self, writer: str, kinds: Iterable[str]) -> Iterator[tuple[datetime, str, Any]]:
+        """The records of these kinds, each with the time by which it is merged.
+
+        That is the latest timestamp that the writer's lines have up to it, or those of the writer that it goes on for:
+        a clock that is set back does not change the order. A line without a timestamp stays behind the one before it.
+        """
+        stream = self.streams[writer]
+        rows = sorted(((record.seq, kind, record) for kind in stream for record in stream[kind]), key=itemgetter(0))
+        latest = self._latest(self._continued(writer))
+        for _, kind, record in rows:
+            latest = max(latest, getattr(record, "timestamp", latest))
+            if kind in kinds:
+                yield latest, writer, record
+
+    def _last_seq(self, writer: str, other: str, snapshot: Snapshot[Metadata]) -> int:
+        """The last line that a writer wrote up to another's snapshot."""
+        time = next(time for time, _, record in self._timed(other, ("snapshot",)) if record.seq == snapshot.seq)
+        last = 0
+        for latest, _, record in self._timed(writer, self.streams[writer]):
+            if latest > time or (latest == time and writer > other):
+                break
+            last = record.seq
+        return last
+
+    def _continued(self, writer: str) -> list[str]:
+        """The writers that one goes on for after writes that failed, as their headers say."""
+        found: list[str] = []
+        name: Any = writer
+        while name in self.streams and name not in found:
+            found.append(name)
+            events = self.streams[name].get("event", ())
+            header: dict[str, Any] = next((event.context for event in events if event.type == "segment"), {})
+            continues = header.get("continues")
+            name = continues.get("writer") if isinstance(continues, dict) else None
+        return found[1:]
+
+    def _latest(self, writers: list[str]) -> datetime:
+        times = (
+            record.timestamp
+            for writer in writers
+            for records in self.streams[writer].values()
+            for record in records
+            if hasattr(record, "timestamp")
+        )
+        return max(times, default=_BEGINNING)
+
 
 def _of_one(stream: Stream, kinds: tuple[str, ...]) -> list[Any]:
     if len(kinds) == 1:
         return stream.get(kinds[0], [])
     return sorted(chain.from_iterable(stream.get(kind, ()) for kind in kinds), key=_seq)
-
-
-def _timed(writer: str, stream: Stream, kinds: Iterable[str]) -> Iterator[tuple[datetime, str, Any]]:
-    """The records of these kinds, each with the time by which it is merged.
-
-    That is the latest timestamp that the writer's lines have up to it: a clock that is set back does not change the
-    order, and a line without a timestamp stays behind the one before it.
-    """
-    rows = sorted(((record.seq, kind, record) for kind in stream for record in stream[kind]), key=itemgetter(0))
-    latest = _BEGINNING
-    for _, kind, record in rows:
-        latest = max(latest, getattr(record, "timestamp", latest))
-        if kind in kinds:
-            yield latest, writer, record
-
-
-def _last_seq(writer: str, stream: Stream, time: datetime) -> int:
-    last = 0
-    for latest, _, record in _timed(writer, stream, stream):
-        if latest > time:
-            break
-        last = record.seq
-    return last
 
 
 def _until_seq(stream: Stream, seq: int) -> Stream:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from msgspec import ValidationError, convert
 
+from runfolio.arguments import text, texts
 from runfolio.artifacts import StoredResult
-from runfolio.errors import NotFoundError
+from runfolio.errors import NotFoundError, ReadOnlyError, RunfolioError, UsageError
 from runfolio.history import Finding, History
 from runfolio.lock import Life
 from runfolio.records import Change, Event, Failure, Header, Metadata, Opaque, Result, Snapshot, State, Timing
@@ -28,6 +29,24 @@ if TYPE_CHECKING:
     import pandas as pd
 
 T = TypeVar("T")
+
+WRITE_METHODS = frozenset(
+    {
+        "complete",
+        "end_timing",
+        "fail",
+        "log",
+        "progress",
+        "record_change",
+        "record_snapshot",
+        "record_timing",
+        "restore_from_snapshot",
+        "start",
+        "start_timing",
+        "step",
+        "store_result",
+    }
+)
 
 _TIMING_TEXT = ("record_id", "module_name", "experiment_name", "step_name")
 
@@ -127,7 +146,7 @@ class RunView:
         event = self._state_event()
         if event is None or event.state != "failed":
             return None
-        return _converted(event.context.get("error"), Failure)
+        return converted(event.context.get("error"), Failure)
 
     def get_status_summary(self) -> dict[str, Any]:
         """The specification's summary, and the `state` and `last_completed` (module, experiment) beside it."""
@@ -229,7 +248,7 @@ class RunView:
         Raises NotFoundError if the module has none.
         """
         metadata = self._stand().metadata
-        if module not in metadata:
+        if text(module, "module") not in metadata:
             raise NotFoundError(
                 f"no metadata of a module {module!r}",
                 remedy=f"there is some of {list(metadata) or 'no module'}",
@@ -252,7 +271,7 @@ class RunView:
     @property
     def results(self) -> dict[str, StoredResult]:
         """Every stored result by its key."""
-        return self._stored(self._stand().results.values())
+        return self._stored(list(self._stand().results.values()))
 
     def get_result(self, *, module: str | None = None) -> dict[str, StoredResult]:
         """The results at the end of each experiment path reached so far, or all those of a module, by key.
@@ -270,8 +289,9 @@ class RunView:
 
         Data of several parts comes as `module_part`, a part each; a module without a result is left out.
         """
-        wanted = [modules] if isinstance(modules, str) else modules
-        latest = {record.path[-1].module_name: record for record in self._stand().results.values() if record.path}
+        wanted = [modules] if isinstance(modules, str) else texts(modules, "modules")
+        results = list(self._stand().results.values())
+        latest = {record.path[-1].module_name: record for record in results if record.path}
         found: dict[str, Any] = {}
         for module, stored in zip(wanted, map(latest.get, wanted), strict=True):
             if stored is None:
@@ -289,7 +309,7 @@ class RunView:
         experiments = self._stand().experiments
         if module is None:
             return dict(experiments)
-        if module not in experiments:
+        if text(module, "module") not in experiments:
             raise NotFoundError(
                 f"module {module!r} is not on the current path", remedy=f"that has {list(experiments)}", key=module
             )
@@ -302,7 +322,24 @@ class RunView:
         return RunView(self._history, timeline)
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.run_id or 'without a folder yet'}: {self.state}>"
+        try:
+            return f"<{type(self).__name__} {self.run_id or 'without a folder yet'}: {self.state}>"
+        except RunfolioError as error:  # such as of a folder that was deleted
+            return f"<{type(self).__name__}: {error.what}>"
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name in WRITE_METHODS:
+            raise ReadOnlyError(
+                f"can't {name}: {self.run_id or 'this view'} is there for reading only",
+                remedy="write through the Status that made the run, or make a new one",
+                key=name,
+            )
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self._history is None:
+            return RunView, (None,)
+        raise UsageError("a view as of a snapshot can't be pickled", remedy="pickle the run, and call at() again")
 
     # How the getters read
 
@@ -344,7 +381,7 @@ class RunView:
 
     def _header(self) -> Header | None:
         event = next((event for event in self._see().of("event") if event.type == "segment"), None)
-        return None if event is None else _converted(event.context, Header)
+        return None if event is None else converted(event.context, Header)
 
     def _modules(self, *, finished: bool) -> list[str]:
         """The modules in order: those that finished a step, or all that began one."""
@@ -358,7 +395,7 @@ class RunView:
         )
 
 
-def _converted(context: Any, kind: type[T]) -> T | None:
+def converted(context: Any, kind: type[T]) -> T | None:
     """What a context holds as one of the format's own types; None where another writer put something else there."""
     try:
         return convert(context, kind)

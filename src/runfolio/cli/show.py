@@ -173,7 +173,7 @@ def _step_line(step: StepRow) -> tuple[Text, ...]:
     before, after = step.rows_before, step.rows_after
     return (
         "  " * step.depth + (step.step_name if step.depth else name),
-        Styled(_outcome(step), STATE_STYLES[step.outcome]),
+        Styled(_outcome(step), STATE_STYLES.get(step.outcome, "")),
         duration(took),
         number(before),
         number(after),
