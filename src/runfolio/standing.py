@@ -6,13 +6,10 @@ restore, as of everything.
 
 from __future__ import annotations
 
-from contextlib import suppress
-from itertools import chain
 from typing import Any
 
 from msgspec import ValidationError, convert
 
-from runfolio.errors import NotFoundError
 from runfolio.records import Event, Metadata, PathStep, Result, Snapshot
 from runfolio.schema import Schemas
 from runfolio.timeline import Timeline
@@ -33,6 +30,14 @@ class Standing:
         self.path: tuple[PathStep, ...] = ()
         self.last: Snapshot[Metadata] | None = None
         self.passed_on: Schemas = None
+
+    def copy(self) -> Standing:
+        """The same moment, which then goes its own way."""
+        found = Standing()
+        found.metadata, found.results = dict(self.metadata), dict(self.results)
+        found.experiments, found.path = dict(self.experiments), self.path
+        found.last, found.passed_on = self.last, self.passed_on
+        return found
 
     def take(self, record: Any) -> None:
         """Move on by one record."""
@@ -68,25 +73,18 @@ def fold(timeline: Timeline) -> Standing:
 
     A restore whose snapshot is lost is passed over: the run then stands where it stood before.
     """
-    spans = []
-    before: Timeline | None = timeline
-    while before is not None:
-        records = before.of(*FOLDED_KINDS)
-        start, before = _last_restore(before, records)
-        spans.append(records[start:])
+    records = timeline.of(*FOLDED_KINDS)
+    restored = {record.snapshot_id for record in records if is_restore(record)}
+    moments: dict[str, Standing] = {}
     standing = Standing()
-    for record in chain.from_iterable(reversed(spans)):
-        standing.take(record)
+    for record in records:
+        if is_restore(record):
+            standing = moments.get(record.snapshot_id, standing).copy()
+        else:
+            standing.take(record)
+        if restored and isinstance(record, Snapshot) and record.snapshot_id in restored:
+            moments[record.snapshot_id] = standing.copy()
     return standing
-
-
-def _last_restore(timeline: Timeline, records: list[Any]) -> tuple[int, Timeline | None]:
-    """Where the records behind the last restore begin, and the timeline that it went back to."""
-    for index in range(len(records) - 1, -1, -1):
-        if is_restore(records[index]):
-            with suppress(NotFoundError):
-                return index + 1, timeline.until(records[index].snapshot_id)
-    return 0, None
 
 
 def passed_on(module: str, metadata: Metadata) -> Schemas:

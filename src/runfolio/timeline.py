@@ -31,7 +31,7 @@ class Timeline:
         if len(self.streams) == 1:
             (stream,) = self.streams.values()
             return _of_one(stream, kinds)
-        timed = (self._timed(writer, kinds) for writer in sorted(self.streams))
+        timed = (self._timed(writer, kinds) for writer in self.streams)
         return [record for _, _, record in heapq.merge(*timed, key=lambda row: row[:2])]
 
     def count(self, kind: str) -> int:
@@ -63,7 +63,7 @@ class Timeline:
                 if snapshot.snapshot_id == snapshot_id:
                     yield writer, snapshot
 
-    def _timed(self, writer: str, kinds: Iterable[str]) -> Iterator[tuple[datetime, str, Any]]:
+    def _timed(self, writer: str, kinds: Iterable[str]) -> Iterator[tuple[datetime, tuple[str, ...], Any]]:
         """The records of these kinds, each with the time by which it is merged.
 
         That is the latest timestamp that the writer's lines have up to it, or those of the writer that it goes on for:
@@ -71,35 +71,37 @@ class Timeline:
         """
         stream = self.streams[writer]
         rows = sorted(((record.seq, kind, record) for kind in stream for record in stream[kind]), key=itemgetter(0))
-        latest = self._latest(self._continued(writer))
+        place = self._chain(writer)
+        latest = self._latest(place[:-1])
         for _, kind, record in rows:
             latest = max(latest, getattr(record, "timestamp", latest))
             if kind in kinds:
-                yield latest, writer, record
+                yield latest, place, record
 
     def _last_seq(self, writer: str, other: str, snapshot: Snapshot[Metadata]) -> int:
         """The last line that a writer wrote up to another's snapshot."""
-        time = next(time for time, _, record in self._timed(other, ("snapshot",)) if record.seq == snapshot.seq)
+        timed = self._timed(other, ("snapshot",))
+        end = next((time, place) for time, place, record in timed if record.seq == snapshot.seq)
         last = 0
-        for latest, _, record in self._timed(writer, self.streams[writer]):
-            if latest > time or (latest == time and writer > other):
+        for time, place, record in self._timed(writer, self.streams[writer]):
+            if (time, place) > end:
                 break
             last = record.seq
         return last
 
-    def _continued(self, writer: str) -> list[str]:
-        """The writers that one goes on for after writes that failed, as their headers say."""
+    def _chain(self, writer: str) -> tuple[str, ...]:
+        """The writers that one goes on for after writes that failed, as their headers say, and itself as the last."""
         found: list[str] = []
         name: Any = writer
         while name in self.streams and name not in found:
-            found.append(name)
+            found.insert(0, name)
             events = self.streams[name].get("event", ())
             header: dict[str, Any] = next((event.context for event in events if event.type == "segment"), {})
             continues = header.get("continues")
             name = continues.get("writer") if isinstance(continues, dict) else None
-        return found[1:]
+        return tuple(found)
 
-    def _latest(self, writers: list[str]) -> datetime:
+    def _latest(self, writers: tuple[str, ...]) -> datetime:
         times = (
             record.timestamp
             for writer in writers
