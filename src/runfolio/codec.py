@@ -34,7 +34,7 @@ MAX_LINE = 16 * 1024 * 1024
 _CRC_LENGTH = len(',"crc":"00000000"}')
 
 _encode_into = json.Encoder().encode_into
-_TYPES: dict[str, Any] = {
+LINE_TYPES: dict[str, Any] = {
     "snapshot": Snapshot[SchemaRefs],
     "change": Change,
     "timing": Timing,
@@ -42,6 +42,7 @@ _TYPES: dict[str, Any] = {
     "schema": Schema,
     "event": Event,
 }
+"""The record type of each kind of line."""
 
 _decode_fields = json.Decoder(dict[str, Any]).decode
 
@@ -49,7 +50,7 @@ _decode_fields = json.Decoder(dict[str, Any]).decode
 @cache
 def _decoder(kind: str) -> Callable[[bytes], LineType]:
     """The decoder of a kind, made when it is needed: a writer needs none. Raises KeyError for an unknown kind."""
-    return json.Decoder(_TYPES[kind]).decode
+    return json.Decoder(LINE_TYPES[kind]).decode
 
 
 @cache
@@ -139,7 +140,7 @@ def _opaque(kind: str, line: bytes, error: Exception) -> Opaque:
     found, seq = fields.get("kind"), fields.get("seq")
     if not isinstance(found, str) or type(seq) is not int:
         raise BadLine("it has no kind and seq")
-    if found == kind and kind in _TYPES:
+    if found == kind and kind in LINE_TYPES:
         raise BadLine(f"no {kind}: {error}")
     return Opaque(seq=seq, kind=found, fields=fields)
 

@@ -17,20 +17,12 @@ from typing import Any
 from msgspec.json import schema_components
 
 from runfolio import layout
-from runfolio.records import Change, Event, Header, Manifest, Result, SchemaRefs, Snapshot, Timing
-from runfolio.schema import Schema
+from runfolio.codec import LINE_TYPES
+from runfolio.records import Header, Manifest
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
-TYPES: dict[str, Any] = {
-    "snapshot": Snapshot[SchemaRefs],
-    "change": Change,
-    "timing": Timing,
-    "result": Result,
-    "schema": Schema,
-    "event": Event,
-    "run": Manifest,
-}
+TYPES: dict[str, Any] = {**LINE_TYPES, "run": Manifest}
 """The type of each kind of line; `run` is that of `run.json`."""
 
 _REFERENCE = "#/$defs/{name}"
