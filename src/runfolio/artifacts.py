@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from msgspec import json
+from msgspec import Struct, json
 
 from runfolio import layout
 from runfolio.errors import DamageError, DataError, FormatError
@@ -69,7 +69,7 @@ NewFile = Callable[[str, str], "tuple[Path, Path]"]
 """Gives for a decoration and a suffix the path of a new file, and the temporary path to write it at first."""
 
 
-class Content(NamedTuple):
+class Content(Struct, frozen=True):
     """What one file of a result is to hold, checked: the table of a frame and its schema, or the text of a report."""
 
     name: str | None

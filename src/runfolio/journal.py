@@ -9,7 +9,9 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from runfolio.codec import MAX_LINE
 from runfolio.files import open_regular, write_error
@@ -93,7 +95,7 @@ class Tail:
             os.close(fd)
 
 
-class Lines(NamedTuple):
+class Lines(Struct, frozen=True):
     """Consecutive lines of a journal without their newlines: the first one's number, from 1, and its byte offset."""
 
     first: int

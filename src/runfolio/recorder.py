@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
-from msgspec import to_builtins
+from msgspec import Struct, to_builtins
 
 from runfolio import artifacts
 from runfolio.clock import Clock
@@ -39,7 +39,7 @@ PROGRESS_SECONDS = 0.2
 """Progress is a sample: one so often, and the last when its step ends."""
 
 
-class Position(NamedTuple):
+class Position(Struct, frozen=True):
     """Where a thread stands among the experiments: the path of its last step, and the schema of what that gave."""
 
     path: tuple[PathStep, ...] = ()

@@ -26,7 +26,6 @@ from runfolio.records import (
     Snapshot,
     Timing,
 )
-from runfolio.run import load_run
 from runfolio.schema import ChangeType, Schemas
 from runfolio.standing import fold
 from runfolio.step import Step, progress_fields
@@ -326,7 +325,11 @@ class Status(RunView):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A pickle holds where the folder is, never its data; it loads as a run that only reads."""
-        return super().__reduce__() if self.folder is None else (load_run, (str(self.folder.absolute()),))
+        if self.folder is None:
+            return super().__reduce__()
+        from runfolio.run import load_run  # noqa: PLC0415  (few pickle their Status)
+
+        return load_run, (str(self.folder.absolute()),)
 
 
 _live: weakref.WeakSet[Status] = weakref.WeakSet()

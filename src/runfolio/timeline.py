@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
-from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import chain
@@ -31,6 +29,8 @@ class Timeline:
         if len(self.streams) == 1:
             (stream,) = self.streams.values()
             return _of_one(stream, kinds)
+        import heapq  # noqa: PLC0415  (most runs have one writer)
+
         timed = (self._timed(writer, kinds) for writer in self.streams)
         return [record for _, _, record in heapq.merge(*timed, key=lambda row: row[:2])]
 
@@ -119,4 +119,6 @@ def _of_one(stream: Stream, kinds: tuple[str, ...]) -> list[Any]:
 
 
 def _until_seq(stream: Stream, seq: int) -> Stream:
+    from bisect import bisect_right  # noqa: PLC0415  (only who asks for an earlier moment needs it)
+
     return {kind: records[: bisect_right(records, seq, key=_seq)] for kind, records in stream.items()}
