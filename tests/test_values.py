@@ -73,7 +73,7 @@ CASES = [
     (np.bool_(True), True),
     (np.str_("text"), "text"),
     (np.datetime64("2026-11-22"), "2026-11-22"),
-    (np.datetime64("NaT"), None),
+    (np.datetime64("NaT", "s"), None),
     (np.timedelta64(90, "s"), "PT90S"),
     (np.array([[1, 2], [3, 4]]), [[1, 2], [3, 4]]),
     (np.array([0.5, np.nan]), [0.5, "NaN"]),
