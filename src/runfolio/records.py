@@ -232,9 +232,6 @@ class Opaque(Subscriptable, frozen=True, kw_only=True):
 LineType = Snapshot[SchemaRefs] | Change | Timing | Result | Schema | Event
 """A record as a line of a journal holds it."""
 
-AnyRecord = Snapshot[Metadata] | Change | Timing | Result | Schema | Event | Opaque
-"""A record as a reader gives it."""
-
 
 class SegmentFile(Struct, frozen=True):
     """How long one journal was when its writer left it."""

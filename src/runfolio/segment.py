@@ -31,7 +31,6 @@ class Segment:
         self.seq = 0
         self.broken = False
         self.results = 0
-        self.steps = 0
         self.schema_ids: set[str] = set()
         self._ids: dict[str, int] = {}
         self._id_infix = "-" if writer == layout.MAIN_WRITER else f"-{writer}-"
