@@ -279,7 +279,9 @@ class TestDamage:
         elif damage == "link":
             (tmp_path / "copy").write_bytes(data)
             path.symlink_to(tmp_path / "copy")
-        run = load_run(ended)
+        run = load_run_of_changed_size(ended)
+        if damage != "flip":
+            assert [finding.file for finding in run.damage] == ["results/000001-loader-csv.parquet"]
         result = run.results["Loader[csv]"]
         assert result["schema"].rows == 3
         with pytest.raises(DamageError, match=r"the result file .*000001-loader-csv.parquet") as caught:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from runfolio import Status, load_run
-from runfolio.errors import NotFoundError
+from runfolio.catalog import scan
+from runfolio.errors import FormatError, NotFoundError
 from runfolio.root import find, folders
 
 
@@ -62,6 +66,36 @@ def test_a_root_that_is_a_file_is_told(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(NotFoundError, match="is a file; name the folder that holds the runs"):
         find("latest", tmp_path / "file")
+
+
+def test_what_may_not_be_read_is_told_and_not_left_out():
+    with tempfile.TemporaryDirectory() as name:
+        base = Path(name)
+        base.chmod(0o755)
+        run = record("closed", base)
+        run.chmod(0o700 if os.geteuid() == 0 else 0)
+        with as_nobody():
+            assert folders(base) == [run.name]
+            (row,) = scan(base)
+            assert "can't be read" in (row.damage or "")
+        run.chmod(0o755)
+        base.chmod(0o711 if os.geteuid() == 0 else 0o311)
+        with as_nobody(), pytest.raises(FormatError, match="can't be read: Permission denied; ask its owner"):
+            find("latest", base)
+        base.chmod(0o755)
+
+
+@contextmanager
+def as_nobody() -> Iterator[None]:
+    """As another user, where the tests are run by root, who may read anything."""
+    root = os.geteuid() == 0
+    if root:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if root:
+            os.seteuid(0)
 
 
 def test_folders_without_a_manifest_are_no_runs(root):

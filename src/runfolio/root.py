@@ -54,7 +54,8 @@ def folders(root: Path) -> list[str]:
     """The names of the run folders under a root, newest first; none where there is no root.
 
     A run folder is one that has a `run.json`, or has lost it and has its events. Those of one second come in any
-    order. Raises NotFoundError if the root is a file.
+    order. One that may not be entered counts if it is named as a run. Raises NotFoundError if the root is a file,
+    FormatError if it can't be read.
     """
     try:
         with os.scandir(root) as entries:
@@ -65,6 +66,10 @@ def folders(root: Path) -> list[str]:
         raise NotFoundError(
             f"{root} is a file", remedy="name the folder that holds the runs", file=str(root)
         ) from error
+    except OSError as error:
+        raise FormatError(
+            f"{root} can't be read: {error.strerror}", remedy="ask its owner to allow reading it", file=str(root)
+        ) from error
     # Plain text paths: a Path for each of 10,000 folders takes as long as reading their run.json.
     prefix = os.path.join(root, "")  # noqa: PTH118
     runs = [name for name in names if _has(prefix + name, layout.RUN_FILE) or _has(prefix + name, _EVENTS)]
@@ -72,7 +77,13 @@ def folders(root: Path) -> list[str]:
 
 
 def _has(folder: str, name: str) -> bool:
-    return os.path.exists(folder + os.sep + name)  # noqa: PTH110
+    try:
+        os.stat(folder + os.sep + name)  # noqa: PTH116
+    except PermissionError:
+        return layout.start_of(os.path.basename(folder)) is not None  # noqa: PTH119
+    except OSError:
+        return False
+    return True
 
 
 def _latest(root: Path, names: list[str]) -> str:

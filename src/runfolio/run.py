@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from runfolio import layout, manifest
 from runfolio import root as roots
 from runfolio.errors import DamageError, DamageWarning, FormatError
-from runfolio.files import journals
+from runfolio.files import journals, result_files
 from runfolio.history import Finding, History
 from runfolio.lock import Life, probe
 from runfolio.records import Header, Manifest
@@ -63,7 +63,7 @@ class Run(RunView):
             }
             self._history.refresh()
             self._check_versions()
-            self._own = self._check_manifest() + self._torn()
+            self._own = self._check_manifest() + self._torn() + self._lost_results()
         return self
 
     @property
@@ -110,7 +110,8 @@ class Run(RunView):
             tail = tails.get(file.file)
             lines, size = (tail.lines, tail.offset + tail.rest) if tail else (0, 0)
             if size < file.bytes:
-                reason = f"cut: {lines} lines and {size} bytes of {file.lines} and {file.bytes} are left"
+                gone = "it is missing: " if tail is None else ""
+                reason = f"{gone}cut: {lines} lines and {size} bytes of {file.lines} and {file.bytes} are left"
                 findings.append(Finding(file=file.file, line=lines + 1, byte=size, reason=reason))
         return findings
 
@@ -126,6 +127,17 @@ class Run(RunView):
             for writer, tail in self._history.tails()
             if tail.rest and not (writer in self._lives and self._lives[writer].alive)
         ]
+
+    def _lost_results(self) -> list[Finding]:
+        """Result files that are gone or of another size than their line says; digests are checked on reading data."""
+        sizes = dict(result_files(self._history.folder))
+        findings = []
+        for part in (part for result in self.result_records for part in result.parts):
+            size = sizes.get(part.file)
+            if size != part.bytes:
+                reason = "it is missing" if size is None else f"it has {size} bytes, and was written with {part.bytes}"
+                findings.append(Finding(file=part.file, reason=reason))
+        return findings
 
     def __reduce__(self) -> tuple[Any, ...]:
         return load_run, (str(self._history.folder.absolute()),)

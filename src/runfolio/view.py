@@ -273,7 +273,7 @@ class RunView:
         """Every stored result by its key."""
         return self._stored(list(self._stand().results.values()))
 
-    def get_result(self, *, module: str | None = None) -> dict[str, StoredResult]:
+    def get_result(self, module: str | None = None) -> dict[str, StoredResult]:
         """The results at the end of each experiment path reached so far, or all those of a module, by key.
 
         Each has `["data"]`, read when it is asked for, and `["schema"]`.
