@@ -15,20 +15,22 @@ from pathlib import Path
 
 import pytest
 
-from runfolio import Status, load_run
+from runfolio import Run, Status, load_run
 from runfolio.errors import RunEndedError, UsageError
 from runfolio.lock import probe
 
 WRITER = """
-import sys, time
+import sys
+import pandas as pd
 from runfolio import Status
-status = Status(name="victim", root=sys.argv[1])
-with status.step("Loader", "csv"):
+status = Status(name="victim", root=sys.argv[1], tags=["t"])
+with status.step("Loader", "csv") as step:
     status.log("loading")
+    step.result(pd.DataFrame({"age": [1, 2]}))
 print(status.folder, flush=True)
 while True:
     status.record_change("UPDATE", "age", {"n": 1}, module="Loader", experiment="csv")
-    print(status.changes[-1].change_id if len(sys.argv) > 2 else "wrote", flush=True)
+    print("wrote", flush=True)
 """
 
 
@@ -43,6 +45,24 @@ def writer(root):
     process.stdout.close()
 
 
+def assert_what_stands_still(run: Run, folder: Path) -> None:
+    """Every other getter: what it answers was written before the changes began."""
+    assert (run.folder, run.run_id, run.name, run.tags) == (folder, folder.name, "victim", ["t"])
+    assert (run.end_time, run.duration_seconds, run.error, run.opaque) == (None, None, None, [])
+    assert run.sequence == ["Loader"] and run.start_time is not None
+    assert len(run.get_timing()) == len(run.timing_records) == len(run.get_timing_records("Loader")) == 1
+    assert [event.message for event in run.events if event.type == "log"] == ["loading"]
+    assert run.get_change_history("Loader") == run.changes
+    start, before, after = run.snapshots
+    assert run.get_snapshots("Loader") == [before, after] and run.get_snapshot_by_id(start.snapshot_id) == start
+    assert run.get_metadata("Loader") == after.metadata.schema_after
+    assert run.get_metadata_evolution("Loader") == [after.metadata.schema_after]
+    assert run.get_full_expt() == {"Loader": "csv"}
+    assert list(run.results) == list(run.get_result()) == [one.key for one in run.result_records] == ["Loader[csv]"]
+    assert run.get_data_by_module("Loader")["Loader"]["age"].to_list() == [1, 2]
+    assert run.at(before.snapshot_id).results == {} and len(run.at(after.snapshot_id).changes) == 1
+
+
 class TestReadWhileWritten:
     def test_every_getter_answers_consistently_and_a_live_run_is_never_interrupted(self, writer):
         process, folder = writer
@@ -52,16 +72,13 @@ class TestReadWhileWritten:
         seen, deadline = 0, time.monotonic() + 3
         while time.monotonic() < deadline:
             run = load_run(folder)
-            assert (run.state, run.damage) == ("in_progress", []), run.state_reason
-            assert [change.change_id for change in run.changes] == [
-                f"change-{n:06d}" for n in range(1, len(run.changes) + 1)
-            ]
+            assert (run.state, run.damage, run.is_completed()) == ("in_progress", [], False), run.state_reason
+            assert [c.change_id for c in run.changes] == [f"change-{n:06d}" for n in range(1, len(run.changes) + 1)]
             assert len(run.changes) >= seen
             seen = len(run.changes)
-            assert run.get_status_summary()["total_changes"] == seen
-            assert len(run.get_timing()) == 1 and run.get_full_expt() == {"Loader": "csv"}
-            assert [event.message for event in run.events if event.type == "log"] == ["loading"]
-            assert len(run.snapshots) == 3 and run.get_result() == {}
+            summary = run.get_status_summary()
+            assert (summary["total_changes"], summary["last_change"]) == (seen, run.changes[-1].change_id)
+            assert_what_stands_still(run, folder)
         assert seen > 100
         process.kill()
         drain.join(10)
@@ -83,7 +100,7 @@ class TestKilled:
         for _ in range(50):
             process.stdout.readline()
         process.kill()
-        acknowledged = 50 + len(process.stdout.read().splitlines())
+        acknowledged = 1 + 50 + len(process.stdout.read().splitlines())  # the step's own change first
         process.wait()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the kill may have torn a line

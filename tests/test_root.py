@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,6 +12,8 @@ from runfolio import Status, load_run
 from runfolio.catalog import scan
 from runfolio.errors import FormatError, NotFoundError
 from runfolio.root import find, folders
+
+from .users import as_another_user
 
 
 def record(name: str, root: Path | None = None) -> Path:
@@ -74,28 +74,15 @@ def test_what_may_not_be_read_is_told_and_not_left_out():
         base.chmod(0o755)
         run = record("closed", base)
         run.chmod(0o700 if os.geteuid() == 0 else 0)
-        with as_nobody():
+        with as_another_user():
             assert folders(base) == [run.name]
             (row,) = scan(base)
             assert "can't be read" in (row.damage or "")
         run.chmod(0o755)
         base.chmod(0o711 if os.geteuid() == 0 else 0o311)
-        with as_nobody(), pytest.raises(FormatError, match="can't be read: Permission denied; ask its owner"):
+        with as_another_user(), pytest.raises(FormatError, match="can't be read: Permission denied; ask its owner"):
             find("latest", base)
         base.chmod(0o755)
-
-
-@contextmanager
-def as_nobody() -> Iterator[None]:
-    """As another user, where the tests are run by root, who may read anything."""
-    root = os.geteuid() == 0
-    if root:
-        os.seteuid(65534)
-    try:
-        yield
-    finally:
-        if root:
-            os.seteuid(0)
 
 
 def test_folders_without_a_manifest_are_no_runs(root):

@@ -38,6 +38,8 @@ from runfolio.errors import (
 from runfolio.records import Description
 from runfolio.view import WRITE_METHODS, RunView
 
+from .users import as_another_user
+
 
 def sizes(status: Status) -> dict[str, int]:
     return {path.name: path.stat().st_size for path in status.folder.rglob("*") if path.suffix != ".lock"}
@@ -575,6 +577,20 @@ class TestRefusedByTheSystem:
         with pytest.raises(RunEndedError):
             status.complete()
 
+    def test_an_end_whose_digests_could_not_be_taken_can_be_repeated(self, status):
+        limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+        lowest_free = os.open(os.devnull, os.O_RDONLY)
+        os.close(lowest_free)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, limit[1]))
+        try:
+            with pytest.raises(RunfolioError):
+                status.complete()
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limit)
+        status.complete()
+        assert load_run(status.folder).damage == []
+        subprocess.run(["sha256sum", "--quiet", "-c", "SHA256SUMS"], cwd=status.folder, check=True)
+
     def test_what_is_no_file_of_the_run_does_not_stop_its_end(self, status):
         (status.folder / "results" / "dangling").symlink_to("nowhere")
         os.mkfifo(status.folder / "events.aa.jsonl")
@@ -600,10 +616,21 @@ class TestRefusedByTheSystem:
         assert "no run folder at" in repr(status)
 
     def test_a_root_without_permission(self):
-        with tempfile.TemporaryDirectory() as closed, as_another_user(Path(closed)):
-            with pytest.raises(WriteError, match="could not write .*allow writing there") as caught:
+        with tempfile.TemporaryDirectory() as closed:
+            Path(closed).chmod(0o555)
+            with as_another_user(), pytest.raises(WriteError, match="could not write .*allow writing there") as caught:
                 Status(root=Path(closed) / "runs").start()
+            Path(closed).chmod(0o755)
         assert caught.value.errno == errno.EACCES
+
+    def test_an_exception_that_cannot_say_what_it_is_stays_the_users_own(self):
+        class Mute(Exception):
+            def __str__(self) -> str:
+                raise RuntimeError("no words")
+
+        with pytest.raises(Mute), Status() as status, status.step("Loader", "a"):
+            raise Mute
+        assert status.error.type.endswith("Mute") and status.timing_records[0].outcome == "failed"
 
     def test_a_first_write_that_fails_can_be_tried_again(self, tmp_path):
         (tmp_path / "runs2").write_text("in the way")
@@ -641,18 +668,3 @@ def file_size_limit(size: int) -> Iterator[None]:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, old)
         signal.signal(signal.SIGXFSZ, handler)
-
-
-@contextmanager
-def as_another_user(folder: Path) -> Iterator[None]:
-    """As someone who may read a folder and not write it: root may write anywhere."""
-    folder.chmod(0o555)
-    root = os.geteuid() == 0
-    if root:
-        os.seteuid(65534)
-    try:
-        yield
-    finally:
-        if root:
-            os.seteuid(0)
-        folder.chmod(0o755)

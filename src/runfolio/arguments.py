@@ -180,9 +180,10 @@ def _shown(parts: set[str | None]) -> str:
     return ", ".join("one without a name" if part is None else repr(part) for part in parts) or "none"
 
 
-def _message(error: BaseException) -> str:
+def message_of(error: BaseException) -> str:
+    """What an exception says, bounded; its own repr by Python where it can't say."""
     try:
-        return str(error)
+        return plain_text(str(error)[:MAX_MESSAGE])
     except Exception:  # noqa: BLE001  (the user's own exception can't tell what it is; it must not hide behind that)
         return object.__repr__(error)
 
@@ -196,7 +197,7 @@ def failure(error: BaseException | str, module: str | None, experiment: str | No
 
     return Failure(
         type=type(error).__qualname__,
-        message=text(_message(error)[:MAX_MESSAGE], "error"),
+        message=message_of(error),
         traceback=text("".join(format_exception(error))[-MAX_TRACEBACK:], "traceback"),
         module_name=module,
         experiment_name=experiment,

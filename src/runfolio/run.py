@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import warnings
 from os import PathLike
@@ -41,7 +42,7 @@ class Run(RunView):
         super().__init__(History(folder))
         self._lives: dict[str, Life] = {}
         self._own: list[Finding] = []
-        if not journals(folder) and not (folder / layout.RUN_FILE).exists():
+        if not journals(folder) and not os.path.exists(folder / layout.RUN_FILE):  # noqa: PTH110  (never raises)
             raise FormatError(
                 f"{folder} is no run folder: it has neither records nor {layout.RUN_FILE}",
                 remedy="`runfolio ls` lists the runs",
@@ -93,7 +94,7 @@ class Run(RunView):
         except FormatError as error:
             if error.key == manifest.VERSION:
                 raise
-            there = (self._history.folder / layout.RUN_FILE).exists()
+            there = not isinstance(error.__cause__, FileNotFoundError)
             finding = Finding(file=layout.RUN_FILE, reason=error.what if there else "it is missing")
             return [finding] if there or ended or not alive else []
         stale = ended and found.state == "in_progress" and not alive
@@ -130,7 +131,10 @@ class Run(RunView):
 
     def _lost_results(self) -> list[Finding]:
         """Result files that are gone or of another size than their line says; digests are checked on reading data."""
-        sizes = dict(result_files(self._history.folder))
+        try:
+            sizes = dict(result_files(self._history.folder))
+        except OSError as error:
+            return [Finding(file=layout.RESULTS_FOLDER, reason=f"it can't be read: {error.strerror}")]
         findings = []
         for part in (part for result in self.result_records for part in result.parts):
             size = sizes.get(part.file)

@@ -13,7 +13,7 @@ from typing import Any, Literal, Self, TypeVar
 from msgspec import to_builtins
 
 from runfolio import schema
-from runfolio.arguments import number, optional_text, text
+from runfolio.arguments import message_of, number, optional_text, text
 from runfolio.errors import DuplicateKeyError, RunfolioError, UsageError
 from runfolio.recorder import Position, Recorder, Running
 from runfolio.records import Description, Metadata, PathStep
@@ -165,7 +165,7 @@ class Step:
         self._recorder.move_to(self._position_in(self._recorder))
 
     def _fail(self, running: Running, error: BaseException) -> None:
-        described = text(f"{type(error).__name__}: {error}"[:1000], "error")
+        described = f"{type(error).__name__}: {message_of(error)}"[:1000]
         self._recorder.failed(self.module_name, self.experiment_name)
         self._recorder.finish(running, "failed", {**self._context, "error": described})
 

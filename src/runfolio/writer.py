@@ -30,6 +30,7 @@ from runfolio.records import (
     Metadata,
     SchemaRef,
     SchemaRefs,
+    SegmentFile,
     Snapshot,
     State,
     Totals,
@@ -58,7 +59,7 @@ class Writer:
         self.forked = False
         self._segment: Segment | None = None
         self._owned: list[Segment] = []
-        self._unsealed: Manifest | None = None
+        self._unsealed: tuple[Manifest, list[SegmentFile]] | None = None
         self._start_time = clock.now()
         self._start_tick = clock.monotonic()
         self._steps = 0
@@ -158,7 +159,7 @@ class Writer:
         Raises UsageError in a forked child, whose parent's run it is.
         """
         if self._unsealed is not None:
-            self._seal(self._unsealed)
+            self._seal(*self._unsealed)
             return
         if self.forked:
             raise UsageError("a forked process can't end its parent's run", remedy="end it where it was begun")
@@ -169,17 +170,21 @@ class Writer:
         event = self.event("state", state=state, message=failure and failure.message, context=context)
         files, self.ended = self.segment().files(), state
         self._segment = None
+        ended = self._manifest(state=state, totals=Totals(), error=failure)
         try:
-            totals, segments = manifest.measure(self.folder, files, self._steps)
-            ended = self._manifest(state=state, totals=totals, error=failure)
-            self._seal(structs.replace(ended, end_time=event.timestamp, duration_seconds=duration, segments=segments))
+            self._seal(structs.replace(ended, end_time=event.timestamp, duration_seconds=duration), files)
         finally:
             _close(self._owned, ended=True)
 
-    def _seal(self, ended: Manifest) -> None:
-        self._unsealed = ended
-        manifest.write(self.folder, ended)
-        manifest.write_sums(self.folder)
+    def _seal(self, ended: Manifest, files: list[SegmentFile]) -> None:
+        """Write totals and digests: once, or until it succeeds. `files` are this process's journals at the end."""
+        self._unsealed = ended, files
+        try:
+            totals, segments = manifest.measure(self.folder, files, self._steps)
+            manifest.write(self.folder, structs.replace(ended, totals=totals, segments=segments))
+            manifest.write_sums(self.folder)
+        except OSError as error:
+            raise write_error(error, self.folder) from error
         self._unsealed = None
 
     def _start(self) -> Segment:
