@@ -14,13 +14,15 @@ from runfolio.version import __version__
 if TYPE_CHECKING:
     from runfolio.catalog import list_runs
     from runfolio.errors import RunfolioError
+    from runfolio.pipeline.executor import Executor
     from runfolio.run import Run, load_run
     from runfolio.schema import Field, Schema
     from runfolio.status import Status
 
-__all__ = ["Field", "Run", "RunfolioError", "Schema", "Status", "__version__", "list_runs", "load_run"]
+__all__ = ["Executor", "Field", "Run", "RunfolioError", "Schema", "Status", "__version__", "list_runs", "load_run"]
 
 _HOMES = {
+    "Executor": "pipeline.executor",
     "Field": "schema",
     "Run": "run",
     "RunfolioError": "errors",

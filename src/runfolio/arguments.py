@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 CHANGE_TYPES: tuple[str, ...] = get_args(ChangeType)
 OUTCOMES: tuple[str, ...] = get_args(Outcome)
-POINTS = ("start", "before", "after", "completed", "failed")
+POINTS = ("start", "before", "after", "completed", "failed", "resume")
 MAX_TRACEBACK = 100_000
 MAX_MESSAGE = 10_000
 

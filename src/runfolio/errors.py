@@ -4,12 +4,15 @@
 
     RunfolioError                    the root: catch this one
     ├── UsageError                   a call that can't be carried out as it was written
+    │   ├── ConfigError              a pipeline's configuration with problems, each named by its place
     │   ├── ContextError             a value that has no form in JSON
     │   ├── DataError                data that would not come back exactly as it is
     │   ├── DuplicateKeyError        a result under a key that is taken
     │   ├── ReadOnlyError            writing through a run that was loaded
     │   └── RunEndedError            writing to a run that is completed or failed
     ├── NotFoundError                no such run, snapshot, result, module or column
+    ├── InputError                   data or a file that a built-in module can't work with
+    ├── StepsError                   steps of a pipeline failed, and the others went on
     ├── WriteError                   the operating system refused to write
     └── FormatError                  no run folder, or one of a newer format
         └── DamageError              bytes that are not what was written
@@ -30,16 +33,19 @@ no snapshot 'snapshot-000009'; list them with run.snapshots
 from __future__ import annotations
 
 __all__ = [
+    "ConfigError",
     "ContextError",
     "DamageError",
     "DamageWarning",
     "DataError",
     "DuplicateKeyError",
     "FormatError",
+    "InputError",
     "NotFoundError",
     "ReadOnlyError",
     "RunEndedError",
     "RunfolioError",
+    "StepsError",
     "UsageError",
     "WriteError",
 ]
@@ -79,6 +85,21 @@ class UsageError(RunfolioError, ValueError):
     """A call that can't be carried out as it was written; nothing was recorded by it."""
 
 
+class ConfigError(UsageError):
+    """A pipeline's configuration is wrong, and nothing of it ran; `problems` lists all that is, each by its place."""
+
+    def __init__(
+        self, what: str, *, problems: tuple[str, ...] = (), remedy: str | None = None, file: str | None = None
+    ) -> None:
+        super().__init__(what, remedy=remedy, file=file)
+        self.problems = problems
+
+    def __str__(self) -> str:
+        return "\n".join((self.what, *(f"  {problem}" for problem in self.problems))) + (
+            f"\n{self.remedy}" if self.remedy else ""
+        )
+
+
 class ContextError(UsageError):
     """A context or details value has no form in JSON: two keys become one, or it is nested too deeply."""
 
@@ -109,6 +130,18 @@ class NotFoundError(RunfolioError, LookupError):
     """No run, snapshot, result, module or column of that name."""
 
     __str__ = RunfolioError.__str__
+
+
+class InputError(RunfolioError):
+    """A file can't be read as what it should be, or data lack what a built-in module is to work on."""
+
+
+class StepsError(RunfolioError):
+    """Steps of a pipeline failed, and those that don't depend on them went on; `errors` are the exceptions."""
+
+    def __init__(self, what: str, *, errors: tuple[Exception, ...] = (), remedy: str | None = None) -> None:
+        super().__init__(what, remedy=remedy)
+        self.errors = errors
 
 
 class WriteError(RunfolioError):

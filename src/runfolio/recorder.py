@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec import Struct, to_builtins
 
-from runfolio import artifacts
+from runfolio import artifacts, layout
 from runfolio.clock import Clock
 from runfolio.errors import DuplicateKeyError
+from runfolio.files import replace
 from runfolio.records import (
     Change,
     Description,
@@ -34,6 +35,8 @@ from runfolio.writer import Writer
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from runfolio.attempt import Attempt
 
 PROGRESS_SECONDS = 0.2
 """Progress is a sample: one so often, and the last when its step ends."""
@@ -313,6 +316,20 @@ class Recorder:
                 "log", **_names(running), record_id=record_id, message=message, level=level, context=context
             )
 
+    # Configuration and inputs
+
+    def config(self, text: str, context: dict[str, Any]) -> Event:
+        """Keep the configuration that the run goes by, and record what there is to tell of it."""
+        with self.mutex:
+            self.writer.segment()
+            replace(self.writer.folder / layout.CONFIG_FILE, text.encode())
+            return self.writer.event("config", context=context)
+
+    def input(self, running: Running, context: dict[str, Any]) -> Event:
+        """Record a file that a step reads."""
+        with self.mutex:
+            return self.writer.event("input", **_names(running), record_id=running.record_id, context=context)
+
     # The run's own state
 
     def failed(self, module: str, experiment: str) -> None:
@@ -342,6 +359,18 @@ class Recorder:
             self._restores += 1
         return event
 
+    def resume(self, attempt: Attempt) -> None:
+        """Take up a run where it was left: what no committed step stored can be stored again."""
+        standing = attempt.standing
+        with self.mutex:
+            self.writer.resume(attempt)
+            committed = (key for key, result in standing.results.items() if result.path in standing.committed)
+            self._keys = {*committed, *(key for key, result in standing.results.items() if not result.path)}
+            self._last = standing.last
+            self._restored = Position(standing.path, standing.passed_on)
+            self._restores += 1
+            self._snapshot_of_last({"point": "resume"})
+
     def _last_snapshot(self, state: State, failure: Failure | None) -> None:
         context: dict[str, Any] = {"point": state}
         if failure is not None:
@@ -352,6 +381,10 @@ class Recorder:
                 "error": failure.message,
                 "traceback": failure.traceback,
             }
+        self._snapshot_of_last(context)
+
+    def _snapshot_of_last(self, context: dict[str, Any]) -> None:
+        """A snapshot at a change of the run's own state, which describes its last good one."""
         last = self._last
         schemas = last.metadata.schema_after if last else None
         names = (last.module_name, last.experiment_name) if last else (None, None)

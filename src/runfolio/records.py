@@ -22,7 +22,7 @@ from runfolio.errors import NotFoundError
 from runfolio.schema import ChangeType, Field, Schema, Schemas
 
 State = Literal["not_started", "in_progress", "completed", "failed", "interrupted"]
-EventType = Literal["segment", "state", "step", "progress", "log", "restore"]
+EventType = Literal["segment", "state", "step", "progress", "log", "restore", "config", "input"]
 Outcome = Literal["completed", "failed"]
 Format = Literal["parquet", "json"]
 Time = Annotated[datetime, Meta(tz=True)]
@@ -200,6 +200,8 @@ class Event(Record, frozen=True, kw_only=True, tag="event"):
     progress   `done` of `total` `unit`, of the step of that `record_id`
     log        `level` and `message`
     restore    the state went back to that of `snapshot_id`
+    config     the pipeline of `config.yaml` begins or goes on: `context` is a `Configured`
+    input      a step reads a file: `context` is an `Input`
     =========  =====================================================================================================
     """
 
@@ -239,6 +241,46 @@ class SegmentFile(Struct, frozen=True):
     file: str
     lines: Count
     bytes: Count
+
+
+class Input(Struct, frozen=True, kw_only=True):
+    """The `context` of an event of type `input`: a file as it was when a step read it, named as the step names it."""
+
+    path: str
+    bytes: Count
+    sha256: str
+
+
+class Version(Struct, frozen=True):
+    """A package, or `python` itself, and its version."""
+
+    name: str
+    version: str
+
+
+class Planned(Struct, frozen=True):
+    """A step to come, and the place in the plan, counted from 0, of the one that it follows."""
+
+    module_name: str
+    experiment_name: str
+    parent: Count | None
+
+
+class Configured(Struct, frozen=True, kw_only=True):
+    """The `context` of an event of type `config`: what a pipeline goes by, from here on.
+
+    `file` is the name of the configuration's file and `base` the folder that its paths start from, relative to the run
+    folder. `sha256` is a digest of all that it declares but its section `Run`; `is_whole` tells whether `config.yaml`
+    says all that was given, so that the run can be resumed by it.
+    """
+
+    file: str | None
+    base: str
+    sha256: str
+    is_whole: bool
+    on_error: str
+    versions: list[Version]
+    plan: list[Planned]
 
 
 class Continued(Struct, frozen=True):

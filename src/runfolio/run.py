@@ -14,7 +14,7 @@ from runfolio.errors import DamageError, DamageWarning, FormatError
 from runfolio.files import journals, result_files
 from runfolio.history import Finding, History
 from runfolio.lock import Life, probe
-from runfolio.records import Header, Manifest
+from runfolio.records import Header, Manifest, SegmentFile
 from runfolio.view import RunView, converted
 
 if TYPE_CHECKING:
@@ -103,11 +103,9 @@ class Run(RunView):
 
     def _cuts(self, found: Manifest) -> list[Finding]:
         """Where journals are shorter than they were at the run's end, or when another segment went on for theirs."""
-        headers = (converted(event.context, Header) for event in self._events("segment"))
-        left = [file for header in headers if header and header.continues for file in header.continues.files]
         tails = {tail.path.name: tail for _, tail in self._history.tails()}
         findings = []
-        for file in (*(file for segment in found.segments for file in segment.files), *left):
+        for file in (*(file for segment in found.segments for file in segment.files), *self._left()):
             tail = tails.get(file.file)
             lines, size = (tail.lines, tail.offset + tail.rest) if tail else (0, 0)
             if size < file.bytes:
@@ -116,8 +114,17 @@ class Run(RunView):
                 findings.append(Finding(file=file.file, line=lines + 1, byte=size, reason=reason))
         return findings
 
+    def _left(self) -> list[SegmentFile]:
+        """Where journals stood when another segment went on for them."""
+        headers = (converted(event.context, Header) for event in self._events("segment"))
+        return [file for header in headers if header and header.continues for file in header.continues.files]
+
     def _torn(self) -> list[Finding]:
-        """Unfinished last lines of writers that are gone: on a live one such a line is not there yet."""
+        """Unfinished last lines of writers that are gone: on a live one such a line is not there yet.
+
+        One that another writer left behind, as its header says, is none: it was never acknowledged.
+        """
+        left = {(file.file, file.bytes) for file in self._left()}
         return [
             Finding(
                 file=tail.path.name,
@@ -126,7 +133,9 @@ class Run(RunView):
                 reason=f"torn: {tail.rest} bytes of a last line",
             )
             for writer, tail in self._history.tails()
-            if tail.rest and not (writer in self._lives and self._lives[writer].alive)
+            if tail.rest
+            and (tail.path.name, tail.offset) not in left
+            and not (writer in self._lives and self._lives[writer].alive)
         ]
 
     def _lost_results(self) -> list[Finding]:

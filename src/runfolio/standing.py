@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec import ValidationError, convert
 
-from runfolio.records import Event, Metadata, PathStep, Result, Snapshot
+from runfolio.records import Event, Metadata, Path, Result, Snapshot
 from runfolio.schema import Schemas
 from runfolio.timeline import Timeline
 
@@ -21,13 +21,14 @@ FOLDED_KINDS = ("snapshot", "result", "event")
 
 
 class Standing:
-    """The metadata by module, the results by key, and the last finished step with its path."""
+    """The metadata by module, the results by key, the steps that were committed, and the last of them with its path."""
 
     def __init__(self) -> None:
         self.metadata: dict[str, Schemas] = {}
         self.results: dict[str, Result] = {}
         self.experiments: dict[str, str] = {}
-        self.path: tuple[PathStep, ...] = ()
+        self.committed: dict[Path, Metadata] = {}
+        self.path: Path = ()
         self.last: Snapshot[Metadata] | None = None
         self.passed_on: Schemas = None
 
@@ -36,6 +37,7 @@ class Standing:
         found = Standing()
         found.metadata, found.results = dict(self.metadata), dict(self.results)
         found.experiments, found.path = dict(self.experiments), self.path
+        found.committed = dict(self.committed)
         found.last, found.passed_on = self.last, self.passed_on
         return found
 
@@ -57,6 +59,7 @@ class Standing:
         if point == "after":
             self.passed_on = passed_on(module, snapshot.metadata)
             self.path = path_of(snapshot.context)
+            self.committed[self.path] = snapshot.metadata
             self.experiments = {step.module_name: step.experiment_name for step in self.path}
         elif experiment is not None:
             self._take_experiment(module, experiment)
@@ -98,9 +101,9 @@ def is_restore(record: Any) -> bool:
     return isinstance(record, Event) and record.type == "restore"
 
 
-def path_of(context: dict[str, Any]) -> tuple[PathStep, ...]:
+def path_of(context: dict[str, Any]) -> Path:
     """The experiment path that a step's snapshots and events carry in their context."""
     try:
-        return convert(context.get("path", ()), tuple[PathStep, ...])
+        return convert(context.get("path", ()), Path)
     except ValidationError:  # it is a context, in which another writer may put what it likes
         return ()

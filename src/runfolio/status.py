@@ -15,7 +15,7 @@ from runfolio.arguments import CHANGE_TYPES, OUTCOMES, POINTS, description, inst
 from runfolio.clock import SYSTEM, Clock
 from runfolio.errors import NotFoundError, RunfolioError, UsageError, WriteError
 from runfolio.lock import Life
-from runfolio.recorder import Recorder, Running
+from runfolio.recorder import Position, Recorder, Running
 from runfolio.records import (
     Change,
     Event,
@@ -27,8 +27,8 @@ from runfolio.records import (
     Timing,
 )
 from runfolio.schema import ChangeType, Schemas
-from runfolio.standing import fold
-from runfolio.step import Step, progress_fields
+from runfolio.standing import fold, passed_on
+from runfolio.step import Step, key_of, progress_fields
 from runfolio.timeline import Timeline
 from runfolio.values import normal_object
 from runfolio.view import RunView
@@ -85,6 +85,27 @@ class Status(RunView):
 
     # The run
 
+    @classmethod
+    def resume(
+        cls, run: str | PathLike[str], *, root: str | PathLike[str] | None = None, clock: Clock = SYSTEM
+    ) -> Self:
+        """Go on with a run that was interrupted or failed, in its own folder: it is in progress when this returns.
+
+        `run` is named as for `load_run`. All that was recorded stays, timings included. The next step follows the last
+        one that was committed; what a step had stored before it was stopped can be stored again.
+
+        Raises NotFoundError, UsageError if the run is completed or its writer lives, WriteError.
+        """
+        from runfolio import attempt  # noqa: PLC0415  (few resume a run)
+        from runfolio.root import find  # noqa: PLC0415
+
+        folder = find(run, root)
+        found = attempt.left_behind(folder)
+        header = found.header
+        status = cls(name=header.name, sequence=header.sequence, root=folder.parent, tags=header.tags, clock=clock)
+        status._recorder.resume(found)
+        return status
+
     def start(self) -> None:
         """Begin the run: make its folder. The first write does so by itself; a second call changes nothing."""
         with self._recorder.mutex:
@@ -125,7 +146,7 @@ class Status(RunView):
         experiment: str,
         *,
         data: Any = None,
-        after: Step | Literal["last"] | None = "last",
+        after: Step | Iterable[tuple[str, str]] | Literal["last"] | None = "last",
         step_name: str = "run",
         context: Mapping[str, Any] | None = None,
     ) -> Step:
@@ -133,13 +154,28 @@ class Status(RunView):
 
         `data` is its input (a frame or a dict of frames), which its result is compared with; without it, that is what
         the step before gave, or got if it gave no table or only described one. The step follows the last one that this
-        thread finished, or the step given as `after`, or none (None): that makes its path, and so its key.
+        thread finished, or the one given as `after`, or none (None): that makes its path, and so its key. `after` is a
+        step, or the (module, experiment) pairs of the path of one that was committed, perhaps before the run was
+        resumed; NotFoundError is raised if none was.
         """
-        if not (after is None or after == "last" or isinstance(after, Step)):
-            raise UsageError(f"after is {after!r}", remedy="pass a step, None for a new path, or nothing", key="after")
+        before = after if isinstance(after, Step) or after == "last" else self._position_at(after)
         names = (text(module, "module"), text(experiment, "experiment"), text(step_name, "step_name"))
         found = arguments.free_of(normal_object(context, "context"), ("point", "path", "error"))
-        return Step(self._recorder, names, data=data, after=after, context=found)
+        return Step(self._recorder, names, data=data, after=before, context=found)
+
+    def _position_at(self, after: Iterable[tuple[str, str]] | None) -> Position:
+        """Where a step stands that was committed: None and an empty path are before any."""
+        if not isinstance(after, Iterable | None) or isinstance(after, str):
+            raise UsageError(f"after is {after!r}", remedy="pass a step, None for a new path, or nothing", key="after")
+        path = arguments.path(after or ())
+        if not path:
+            return Position()
+        metadata = self._stand().committed.get(path)
+        if metadata is None:
+            raise NotFoundError(
+                f"no step {key_of(path)} was committed", remedy="name the whole path, from its first step", key="after"
+            )
+        return Position(path, passed_on(path[-1].module_name, metadata))
 
     def start_timing(self, module: str, experiment: str, step: str, *, context: Mapping[str, Any] | None = None) -> str:
         """Begin a timing by hand; returns its record_id, to end it with. Inside a step it is a nested one."""

@@ -8,17 +8,23 @@ from __future__ import annotations
 
 import os
 from types import TracebackType
-from typing import Any, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from msgspec import to_builtins
 
 from runfolio import schema
 from runfolio.arguments import message_of, number, optional_text, text
-from runfolio.errors import DuplicateKeyError, RunfolioError, UsageError
+from runfolio.errors import DuplicateKeyError, FormatError, InputError, RunfolioError, UsageError
+from runfolio.files import sha256
+from runfolio.layout import path_text
 from runfolio.recorder import Position, Recorder, Running
-from runfolio.records import Description, Metadata, PathStep
+from runfolio.records import Description, Input, Metadata, PathStep
 from runfolio.schema import Schemas
 from runfolio.standing import DESCRIBING_MODULES, passed_on
+from runfolio.values import plain_text
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 T = TypeVar("T")
 
@@ -36,7 +42,7 @@ class Step:
         names: tuple[str, str, str],
         *,
         data: Any,
-        after: Step | Literal["last"] | None,
+        after: Step | Position | Literal["last"],
         context: dict[str, Any],
     ) -> None:
         self.module_name, self.experiment_name, self.step_name = names
@@ -127,6 +133,26 @@ class Step:
         """Record a message of this step, as `Status.log`."""
         self._recorder.log(self._begun(), text(message, "message"), text(level, "level"), {})
 
+    def input(self, path: str | os.PathLike[str], *, name: str | None = None) -> Path:
+        """Record a file that the step reads, with its size and SHA-256, and return its path.
+
+        It is recorded under the path as given, or under `name`. Raises InputError if it can't be read.
+        """
+        from pathlib import Path  # noqa: PLC0415  (see layout.root_of)
+
+        running = self._begun()
+        since = running.ticks()
+        found = Path(path_text(path, "path"))
+        try:
+            size, digest = sha256(found.resolve())
+        except (OSError, FormatError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error.what
+            raise InputError(f"can't read the file {found}: {reason}", file=str(found)) from error
+        told = Input(path=plain_text(name or str(found)), bytes=size, sha256=digest)
+        self._recorder.input(running, to_builtins(told))
+        self._recorder.leave_out(since)
+        return found
+
     def _begun(self) -> Running:
         if self._running is None or self._ended:
             raise UsageError(
@@ -138,7 +164,7 @@ class Step:
     def _predecessor(self) -> Position:
         if isinstance(self._after, Step):
             return self._after._position_in(self._recorder)
-        return self._recorder.position if self._after == "last" else Position()
+        return self._recorder.position if self._after == "last" else self._after
 
     def _snapshot(self, point: str, metadata: Metadata, snapshot_id: str | None = None) -> None:
         context = {**self._context, "point": point, "path": to_builtins(self.path)}

@@ -57,6 +57,20 @@ class Timeline:
             f"no snapshot {snapshot_id!r} in this run", remedy="get_snapshots() lists them", key=snapshot_id
         )
 
+    def attempts(self) -> tuple[str, ...]:
+        """The writers that went on for each other, beginning with the first of the run."""
+        return max(map(self._chain, self.streams), key=len)
+
+    def seconds(self, writer: str) -> float:
+        """The time from a writer's first record to its last."""
+        times = [
+            record.timestamp
+            for records in self.streams[writer].values()
+            for record in records
+            if hasattr(record, "timestamp")
+        ]
+        return (max(times) - min(times)).total_seconds() if times else 0.0
+
     def _snapshots(self, snapshot_id: str) -> Iterator[tuple[str, Snapshot[Metadata]]]:
         for writer, stream in self.streams.items():
             for snapshot in reversed(stream.get("snapshot", [])):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import platform
+import time
 import weakref
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from runfolio.clock import Clock
 from runfolio.errors import FormatError, RunEndedError, UsageError
 from runfolio.files import write_error
 from runfolio.history import History
-from runfolio.lock import boot_id
+from runfolio.lock import boot_id, probe
 from runfolio.records import (
     Continued,
     Event,
@@ -42,6 +43,8 @@ from runfolio.version import __version__
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from runfolio.attempt import Attempt
+
 _TRIES = 100
 
 
@@ -53,6 +56,7 @@ class Writer:
         self.history: History | None = None
         self.ended: State | None = None
         self._name = name
+        self._run_id = ""
         self._sequence = sequence
         self._tags = tags
         self._root = root
@@ -62,6 +66,7 @@ class Writer:
         self._unsealed: tuple[Manifest, list[SegmentFile]] | None = None
         self._start_time = clock.now()
         self._start_tick = clock.monotonic()
+        self._spent = 0.0
         self._steps = 0
         weakref.finalize(self, _close, self._owned)
 
@@ -148,6 +153,37 @@ class Writer:
             continues=continues,
         )
 
+    def resume(self, attempt: Attempt) -> None:
+        """Begin a segment in a run that earlier attempts left, and take the run back to work.
+
+        Raises WriteError, UsageError if another process does so too.
+        """
+        self.history, self._run_id = attempt.history, attempt.header.run_id
+        self._start_time, self._spent = attempt.start_time, attempt.spent_seconds
+        self._start_tick = self.clock.monotonic()
+        segment = self._open(layout.token(8), attempt.left)
+        try:
+            self._refuse_others(segment)
+            (self.folder / layout.SUMS_FILE).unlink(missing_ok=True)
+            self.event("state", state="in_progress")
+            manifest.write(self.folder, self._manifest(state="in_progress", totals=Totals(), error=None))
+        except OSError as error:
+            _close(self._owned)
+            raise write_error(error, self.folder) from error
+        except BaseException:
+            _close(self._owned)
+            raise
+
+    def _refuse_others(self, segment: Segment) -> None:
+        """Two that resume a run at once each see the other's lock: at most one goes on."""
+        for path in self.folder.glob(layout.lock_name("*")):
+            life = probe(path, time.time())
+            if path != segment.lock.path and life.alive:
+                segment.discard()
+                raise UsageError(
+                    f"{self.folder} can't be resumed: {life.reason}", remedy="wait until its writer has ended"
+                )
+
     def count_step(self) -> None:
         """Count a finished timing that is part of no other."""
         self._steps += 1
@@ -163,7 +199,7 @@ class Writer:
             return
         if self.forked:
             raise UsageError("a forked process can't end its parent's run", remedy="end it where it was begun")
-        duration = self.clock.monotonic() - self._start_tick
+        duration = self._spent + self.clock.monotonic() - self._start_tick
         context: dict[str, Any] = {"duration_seconds": duration}
         if failure is not None:
             context["error"] = to_builtins(failure)
@@ -191,7 +227,7 @@ class Writer:
         """Make the folder and begin the run in it."""
         self._start_time, self._start_tick = self.clock.now(), self.clock.monotonic()
         folder = self._make_folder()
-        self.history = History(folder)
+        self.history, self._run_id = History(folder), folder.name
         try:
             segment = self._open(layout.MAIN_WRITER, None)
             self._start_time = self.event("state", state="in_progress").timestamp
@@ -222,7 +258,7 @@ class Writer:
         self._owned.append(segment)
         self._segment = segment
         try:
-            self.event("segment", context=to_builtins(self.header(self.folder.name, writer, continues)))
+            self.event("segment", context=to_builtins(self.header(self._run_id, writer, continues)))
         except BaseException:
             self._segment = old
             self._owned.remove(segment)
@@ -249,7 +285,7 @@ class Writer:
     def _manifest(self, *, state: State, totals: Totals, error: Failure | None) -> Manifest:
         return Manifest(
             format_version=layout.FORMAT_VERSION,
-            run_id=self.folder.name,
+            run_id=self._run_id,
             name=self._name,
             tags=self._tags,
             sequence=self._sequence,

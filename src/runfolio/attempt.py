@@ -1,0 +1,63 @@
+"""An attempt: what a process that resumes a run takes over from those that worked on it before."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from runfolio.errors import DamageWarning, UsageError
+from runfolio.history import History
+from runfolio.records import Continued, Header, SegmentFile
+from runfolio.run import Run
+from runfolio.standing import Standing
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+
+class Attempt(Struct, frozen=True, kw_only=True):
+    """Where earlier attempts left a run: what it is, how it stands, and which writer to go on for.
+
+    `spent_seconds` is what they took together, each from its first record to its last.
+    """
+
+    history: History
+    header: Header
+    standing: Standing
+    left: Continued
+    start_time: datetime
+    spent_seconds: float
+
+
+def left_behind(folder: Path) -> Attempt:
+    """Where a run was left that was interrupted or failed.
+
+    Raises FormatError if the folder is no run's, UsageError if the run is completed, or its writer lives.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DamageWarning)  # a torn last line is what a killed process leaves
+        run = Run(folder)
+    header, start = run._header(), run.start_time
+    if run.state not in ("interrupted", "failed") or header is None or start is None:
+        raise UsageError(
+            f"{folder} can't be resumed: it is {run.state}, {run.state_reason}",
+            remedy="begin another run" if run.state != "in_progress" else "wait until its writer has ended",
+        )
+    history = run._history
+    writers = history.timeline.attempts()
+    left = [
+        SegmentFile(tail.path.name, tail.lines, tail.offset)
+        for writer, tail in history.tails()
+        if writer == writers[-1]
+    ]
+    return Attempt(
+        history=History(folder),
+        header=header,
+        standing=run._stand(),
+        left=Continued(writers[-1], left),
+        start_time=start,
+        spent_seconds=sum(map(history.timeline.seconds, writers)),
+    )

@@ -1,0 +1,94 @@
+"""The data of branches: kept while a step to come needs it, and read from the run folder where it is no longer kept."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from runfolio.errors import NotFoundError
+from runfolio.pipeline.plan import PlannedStep
+from runfolio.records import Path
+from runfolio.schema import is_frame
+from runfolio.standing import DESCRIBING_MODULES
+from runfolio.step import key_of
+from runfolio.view import RunView
+
+
+class Branches:
+    """What each step passes on, until the last step that follows it has taken it.
+
+    Steps run depth first, so that no more is kept than what one branch needs: a data set for each of its steps from
+    which another branch is still to start, and the last one.
+    """
+
+    def __init__(self, plan: list[PlannedStep], run: RunView, to_run: Iterable[PlannedStep]) -> None:
+        self._plan = plan
+        self._run = run
+        self._kept: dict[int, Any] = {}
+        self._waiting = Counter(step.parent for step in to_run)
+
+    def take(self, step: PlannedStep) -> Any:
+        """The data that a step works on; None for a first one."""
+        if step.parent is None:
+            return None
+        data = self._kept[step.parent] if step.parent in self._kept else self._read(self._plan[step.parent])
+        self.release(step)
+        if self._waiting[step.parent]:
+            self._kept[step.parent] = data
+        return data
+
+    def release(self, step: PlannedStep) -> None:
+        """A step needs what is before it no more, or never will."""
+        self._waiting[step.parent] -= 1
+        if step.parent is not None and not self._waiting[step.parent]:
+            self._kept.pop(step.parent, None)
+
+    def put(self, step: PlannedStep, data: Any, result: Any) -> None:
+        """What a step gave, and what it worked on: that is passed on where it gave no table or describes one."""
+        if self._waiting[step.number]:
+            passes = step.module_name in DESCRIBING_MODULES or not is_table(result)
+            self._kept[step.number] = data if passes else result
+
+    def lend(self, data: Any) -> Any:
+        """The same data for a callable to do with what it likes, while another step needs it as it is."""
+        if isinstance(data, dict):
+            shared = self._is_kept(data)
+            return {name: self._lend(part, shared) for name, part in data.items()}
+        return self._lend(data, self._is_kept(data))
+
+    def result(self, path: Path) -> Any:
+        """What the step of this path gave, from the run folder. Raises NotFoundError if that is nothing."""
+        found = self._run.results.get(key_of(path))
+        if found is None:
+            raise NotFoundError(f"{key_of(path)} gave no result", remedy="name a module that did", key=key_of(path))
+        return found["data"]
+
+    def _read(self, step: PlannedStep) -> Any:
+        """What a step passed on, which an earlier attempt ran."""
+        stored = self._run.results.get(step.key)
+        is_data = stored is not None and all(part.format == "parquet" for part in stored.record.parts)
+        if stored is not None and is_data and step.module_name not in DESCRIBING_MODULES:
+            return stored["data"]
+        return None if step.parent is None else self._read(self._plan[step.parent])
+
+    def _is_kept(self, data: Any) -> bool:
+        return any(kept is data for kept in self._kept.values())
+
+    def _lend(self, frame: Any, shared: bool) -> Any:
+        if not is_frame(frame):
+            return frame
+        if _copies_on_write():
+            return frame.copy(deep=False)
+        return frame.copy() if shared else frame
+
+
+def is_table(result: Any) -> bool:
+    """Whether a result is a frame or has frames as its parts."""
+    return is_frame(result) or (isinstance(result, dict) and any(map(is_frame, result.values())))
+
+
+def _copies_on_write() -> bool:
+    import pandas as pd  # noqa: PLC0415
+
+    return int(pd.__version__.partition(".")[0]) > 2 or pd.get_option("mode.copy_on_write") is True  # noqa: PLR2004

@@ -1,0 +1,20 @@
+"""What a callable's parameters are annotated with, where text in a configuration stands for a file.
+
+The Executor resolves such a path against the folder of the configuration, and hands the callable a `Path`:
+
+- of an `InputFile`, it checks that the file is there before anything runs, and records its size and digest;
+- of an `OutputFile`, it fills in `{Module}` by the experiment's name, and checks that no two steps write the same file.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+INPUT, OUTPUT = "input", "output"
+
+InputFile = Annotated[Path, INPUT]
+"""A file to read."""
+
+OutputFile = Annotated[Path, OUTPUT]
+"""A file to write, or to write anew."""

@@ -1,0 +1,140 @@
+"""Provenance: what a pipeline goes by, as its run records it, and whether that is still so when the run is resumed."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct, to_builtins
+
+from runfolio import layout
+from runfolio.errors import ConfigError, FormatError, UsageError
+from runfolio.files import read_bytes, sha256
+from runfolio.pipeline.plan import PlannedStep
+from runfolio.pipeline.secrets import written
+from runfolio.pipeline.source import MAX_BYTES, Source, from_yaml
+from runfolio.records import Configured, Input, Planned, Version
+from runfolio.run import Run
+from runfolio.standing import path_of
+from runfolio.view import converted
+
+PACKAGES = ("runfolio", "pandas", "numpy", "pyarrow")
+"""Packages whose versions decide what any pipeline gives; beside them those that callables come from."""
+
+
+class Provenance(Struct, frozen=True, kw_only=True):
+    """What a pipeline goes by: its configuration without secrets, and all that the `config` event tells."""
+
+    text: str
+    base: Path
+    told: Configured
+
+    @classmethod
+    def of_source(cls, source: Source, plan: list[PlannedStep], on_error: str) -> Provenance:
+        """That of a configuration that was just read."""
+        configuration = written(source)
+        told = Configured(
+            file=source.path.name if source.path else None,
+            base="",
+            sha256=configuration.digest,
+            is_whole=configuration.is_whole,
+            on_error=on_error,
+            versions=_versions(plan),
+            plan=[Planned(step.module_name, step.experiment_name, step.parent) for step in plan],
+        )
+        return cls(text=configuration.text, base=source.base, told=told)
+
+    @classmethod
+    def of_run(cls, run: Run) -> Provenance:
+        """That of a run, as of its last attempt. Raises UsageError if no Executor ran it, FormatError."""
+        folder = run.folder
+        assert folder is not None
+        events = [event for event in run.events if event.type == "config"]
+        told = converted(events[-1].context, Configured) if events else None
+        if told is None:
+            raise UsageError(
+                f"{folder} was not run from a configuration", remedy="Status.resume goes on with a run by hand"
+            )
+        path = folder / layout.CONFIG_FILE
+        try:
+            text = read_bytes(path, MAX_BYTES).decode()
+        except (OSError, FormatError, UnicodeDecodeError) as error:
+            raise FormatError(
+                f"{path} can't be read: {error}", remedy="give the configuration", file=str(path)
+            ) from error
+        return cls(text=text, base=Path(os.path.normpath(folder.absolute() / told.base)), told=told)
+
+    def source(self) -> Source:
+        """The configuration from the run's folder. Raises ConfigError if that does not say all that was given."""
+        if not self.told.is_whole:
+            raise ConfigError(
+                f"{layout.CONFIG_FILE} does not say all that was configured",
+                problems=("secrets are masked in it, and objects that YAML has no form for are left out",),
+                remedy="give the configuration again, beside the run",
+            )
+        return from_yaml(self.text, Path(self.told.file) if self.told.file else None, self.base)
+
+    def context(self, folder: Path) -> dict[str, Any]:
+        """The context of the `config` event, in a run's folder."""
+        base = os.path.relpath(self.base, folder.absolute())
+        found: dict[str, Any] = to_builtins(self.told)
+        return {**found, "base": base}
+
+
+def differences(run: Run, before: Provenance, now: Provenance) -> list[str]:
+    """How configuration, package versions and input files are not those of a run that is to be resumed."""
+    found = []
+    if before.told.sha256 != now.told.sha256:
+        found.append("the configuration is another one: " + _first_difference(before.told.plan, now.told.plan))
+    versions = {one.name: one.version for one in now.told.versions}
+    for one in before.told.versions:
+        other = versions.get(one.name, _version(one.name))
+        if other != one.version:
+            found.append(f"{one.name} was {one.version} and is {other or 'not installed'}")
+    committed = run._stand().committed
+    steps = {event.record_id: path_of(event.context) for event in run.events if event.type == "step"}
+    for event in run.events:
+        file = converted(event.context, Input) if event.type == "input" else None
+        if file is not None and steps.get(event.record_id) in committed:
+            found += _other_file(now.base, file)
+    return list(dict.fromkeys(found))
+
+
+def _first_difference(before: list[Planned], now: list[Planned]) -> str:
+    gone = [step for step in before if step not in now]
+    new = [step for step in now if step not in before]
+    if gone or new:
+        which, step = ("has no longer", gone[0]) if gone else ("has a new", new[0])
+        return f"it {which} {step.module_name}[{step.experiment_name}]"
+    return "its steps are the same, and their parameters or order are not"
+
+
+def _other_file(base: Path, file: Input) -> list[str]:
+    try:
+        size, digest = sha256((base / file.path).resolve())
+    except (OSError, FormatError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error.what
+        return [f"the input file {file.path} can't be read: {reason}"]
+    return [] if (size, digest) == (file.bytes, file.sha256) else [f"the input file {file.path} is another one"]
+
+
+def _versions(plan: list[PlannedStep]) -> list[Version]:
+    homes = {str(getattr(call.function, "__module__", "")).partition(".")[0] for step in plan for call in step.calls}
+    names = list(PACKAGES)
+    if homes - {*PACKAGES, "builtins", "__main__", ""}:
+        distributions = metadata.packages_distributions()
+        names += sorted({name for home in homes for name in distributions.get(home, ())} - {*PACKAGES})
+    found = [Version(name, version) for name in names if (version := _version(name))]
+    return [Version("python", platform.python_version()), *found]
+
+
+def _version(name: str) -> str | None:
+    if name == "python":
+        return platform.python_version()
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
