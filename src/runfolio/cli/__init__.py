@@ -1,7 +1,8 @@
 """The command line: parse, call the library, render. A module here is a command, or what commands share.
 
 ==========  ==========================================================================================
-ls, show    a command each, imported when it is asked for
+run, ls, …  a command each, imported when it is asked for
+progress    how far a run is, while it runs
 commands    the group: exit codes, errors on one line, broken pipes
 options     what several commands take, and how their help is laid out
 terminal    text that is safe to print, and the page it is printed on

@@ -20,11 +20,15 @@ class ColourPage:
     live = True
 
     def __init__(self, stream: TextIO) -> None:
-        self._console = Console(file=stream, markup=False, emoji=False, highlight=False)
+        self.console = Console(file=stream, markup=False, emoji=False, highlight=False)
 
     def line(self, *texts: Text) -> None:
         """One line of these texts, or an empty one."""
-        self._console.print(RichText().join(map(_rich, texts)), overflow="fold")
+        self.console.print(self.text(*texts), overflow="fold")
+
+    def text(self, *texts: Text) -> RichText:
+        """These texts as one of Rich's."""
+        return RichText().join(map(_rich, texts))
 
     def table(self, columns: Sequence[Column], rows: Sequence[Sequence[Text]]) -> None:
         """A table that fits: columns of the largest rank are left out first."""
@@ -32,8 +36,8 @@ class ColourPage:
         widths = [
             max(cells(column.title), *(row[index].cell_len for row in texts), 0) for index, column in enumerate(columns)
         ]
-        kept = _fitting(columns, widths, self._console.width)
-        room = self._console.width - sum(widths[i] + _GAP for i in kept if not columns[i].cuts)
+        kept = _fitting(columns, widths, self.console.width)
+        room = self.console.width - sum(widths[i] + _GAP for i in kept if not columns[i].cuts)
         table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="dim")
         for index in kept:
             column = columns[index]
@@ -46,7 +50,7 @@ class ColourPage:
             )
         for row in texts:
             table.add_row(*(row[index] for index in kept))
-        self._console.print(table)
+        self.console.print(table)
 
 
 def _fitting(columns: Sequence[Column], widths: Sequence[int], room: int) -> list[int]:

@@ -18,14 +18,15 @@ import click
 
 from runfolio.cli.options import EXIT_CODES
 from runfolio.cli.terminal import complain, tolerate_any_encoding
-from runfolio.errors import RunfolioError
+from runfolio.errors import ConfigError, RunfolioError
 from runfolio.version import __version__
 
 CANNOT = 1
+WRONG = 2
 INTERRUPTED = 130
 BROKEN_PIPE = 141
 
-_COMMANDS = ("ls", "show")
+_COMMANDS = ("run", "ls", "show")
 
 
 class Commands(click.Group):
@@ -48,6 +49,9 @@ class Commands(click.Group):
             super().invoke(ctx)
             if sys.stdout is not None:
                 sys.stdout.flush()  # what can't be written is to be known here
+        except ConfigError as error:
+            complain(error.what, *(f"  {problem}" for problem in error.problems), *filter(None, [error.remedy]))
+            ctx.exit(WRONG)
         except RunfolioError as error:
             complain(str(error))
             ctx.exit(CANNOT)
@@ -78,10 +82,11 @@ class Commands(click.Group):
 @click.version_option(__version__, message="runfolio %(version)s")
 @click.pass_context
 def commands(context: click.Context) -> None:
-    """Look into the runs that runfolio has recorded.
+    """Run pipelines, and look into the runs that runfolio has recorded.
 
     \b
     Examples:
+      runfolio run pipeline.yaml     run a pipeline and record it
       runfolio ls                    the runs under ./runs, newest first
       runfolio show latest           what the newest of them did
       runfolio COMMAND --help        more about a command

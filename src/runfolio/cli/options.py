@@ -7,8 +7,8 @@ import click
 EXIT_CODES = """\b
 Exit codes:
   0    done; damage of a run is printed, and is no failure of the command
-  1    it can't be done: no such run, no run folder, a newer format, no permission
-  2    wrong usage
+  1    it can't be done: no such run, a step that failed, a newer format, no permission
+  2    wrong usage, or a wrong configuration
   130  stopped by Ctrl-C
   141  the reader of the output went away
 """

@@ -86,14 +86,14 @@ def command(run: str, root: str | None, as_json: bool) -> None:
         found = load_run(run, root=root)
     try:
         if as_json:
-            echo_json(_document(found))
+            echo_json(document(found))
         else:
             _print(page(), found)
     except ValidationError as error:
         raise DamageError(f"{found.folder} holds what no writer wrote: {error}") from error
 
 
-def _document(run: Run) -> dict[str, Any]:
+def document(run: Run) -> dict[str, Any]:
     """The run as one JSON object: what `ls` says of it, and each section in full."""
     return {
         "run": row_of(run),
@@ -161,13 +161,14 @@ def _step_lines(steps: Iterable[StepRow]) -> Iterator[tuple[Text, ...]]:
             yield from _and_more(nested - MOST, len(_STEP_COLUMNS))
         nested = nested + 1 if step.depth else 0
         if nested <= MOST:
-            yield _step_line(step)
+            yield step_line(step)
     yield from _and_more(nested - MOST, len(_STEP_COLUMNS))
 
 
-def _step_line(step: StepRow) -> tuple[Text, ...]:
+def step_line(step: StepRow) -> tuple[Text, ...]:
+    """A step as a line of a table: its name, outcome, duration, rows in, rows out and their difference."""
     took = step.duration_seconds
-    if step.outcome == "running":
+    if step.outcome == "running" and step.start_time is not None:
         took = (SYSTEM.now() - step.start_time).total_seconds()
     name = f"{step.module_name}[{step.experiment_name}]"
     before, after = step.rows_before, step.rows_after

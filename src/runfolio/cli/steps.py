@@ -12,9 +12,9 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from runfolio.records import Event, Path, PathStep, Timing
-from runfolio.run import Run
+from runfolio.records import Configured, Event, Path, PathStep, Timing
 from runfolio.standing import path_of
+from runfolio.view import RunView, converted
 
 Rows = tuple[int | None, int | None]
 """The numbers of rows before and after a step."""
@@ -24,32 +24,37 @@ class StepRow(Struct, frozen=True, kw_only=True):
     """One step, or what was timed inside one, with a `depth` above 0 then.
 
     `outcome` is `running` while its run goes on, and `unfinished` where that ended without the step's end; there is
-    then no duration, but perhaps a last sample of progress. `error` is one line.
+    then no duration, but perhaps a last sample of progress. A step of a plan that did not begin is `waiting` while its
+    run goes on, and `not reached` then; it has no `record_id` and no start. `error` is one line.
     """
 
-    record_id: str
+    record_id: str | None
     module_name: str
     experiment_name: str
     step_name: str
     depth: int
     outcome: str
-    start_time: datetime
-    duration_seconds: float | None
-    rows_before: int | None
-    rows_after: int | None
-    done: float | None
-    total: float | None
-    unit: str | None
-    error: str | None
+    start_time: datetime | None
+    duration_seconds: float | None = None
+    rows_before: int | None = None
+    rows_after: int | None = None
+    done: float | None = None
+    total: float | None = None
+    unit: str | None = None
+    error: str | None = None
 
 
-def steps_of(run: Run) -> list[StepRow]:
-    """The steps of a run in the order in which they began, each followed by what was timed inside it."""
+def steps_of(run: RunView) -> list[StepRow]:
+    """The steps of a run in the order in which they began, each followed by what was timed inside it.
+
+    Those that its plan has and that did not begin come last.
+    """
+    going_on = run.state == "in_progress"
     begun = {event.record_id: event for event in run.events if event.type == "step" and event.record_id}
     timings = {timing.record_id: timing for timing in run.timing_records}
     samples = {event.record_id: event for event in run.events if event.type == "progress" and event.record_id}
     rows = _rows(run, list(begun.values()))
-    unended = "running" if run.state == "in_progress" else "unfinished"
+    running = _of_last_attempt(run) if going_on else set()
     found = []
     for record_id, depth in _in_order(begun | timings):
         timing, record = timings.get(record_id), timings.get(record_id) or begun[record_id]
@@ -63,7 +68,7 @@ def steps_of(run: Run) -> list[StepRow]:
                 experiment_name=record.experiment_name or "",
                 step_name=record.step_name or "",
                 depth=depth,
-                outcome=timing.outcome if timing else unended,
+                outcome=timing.outcome if timing else "running" if record_id in running else "unfinished",
                 start_time=_start(record),
                 duration_seconds=timing.duration_seconds if timing else None,
                 rows_before=before,
@@ -74,10 +79,45 @@ def steps_of(run: Run) -> list[StepRow]:
                 error=error.partition("\n")[0] if isinstance(error, str) else None,
             )
         )
+    return found + _not_begun(run, {path_of(event.context) for event in begun.values()}, going_on=going_on)
+
+
+def _of_last_attempt(run: RunView) -> set[str | None]:
+    """The steps that began since the run was last begun or resumed."""
+    found: set[str | None] = set()
+    for event in run.events:
+        if event.type == "state":
+            found.clear()
+        elif event.type == "step":
+            found.add(event.record_id)
     return found
 
 
-def _rows(run: Run, begun: list[Event]) -> dict[str, Rows]:
+def _not_begun(run: RunView, begun: set[Path], *, going_on: bool) -> list[StepRow]:
+    """The steps of the plan that did not begin."""
+    configured = [event for event in run.events if event.type == "config"]
+    told = converted(configured[-1].context, Configured) if configured else None
+    paths: list[Path] = []
+    for planned in told.plan if told else ():
+        before = paths[planned.parent] if planned.parent is not None and planned.parent < len(paths) else ()
+        paths.append((*before, PathStep(planned.module_name, planned.experiment_name)))
+    outcome = "waiting" if going_on else "not reached"
+    return [
+        StepRow(
+            record_id=None,
+            module_name=path[-1].module_name,
+            experiment_name=path[-1].experiment_name,
+            step_name="run",
+            depth=0,
+            outcome=outcome,
+            start_time=None,
+        )
+        for path in paths
+        if path not in begun
+    ]
+
+
+def _rows(run: RunView, begun: list[Event]) -> dict[str, Rows]:
     """Rows by step: of one that was committed by its after-snapshot, of another by its before-snapshot.
 
     A timing that was recorded by hand goes with the snapshot that was, if there is one of its experiment.

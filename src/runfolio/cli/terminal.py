@@ -131,6 +131,8 @@ STATE_STYLES = {
     "interrupted": "yellow",
     "running": "bold cyan",
     "unfinished": "yellow",
+    "waiting": "dim",
+    "not reached": "dim",
     UNREADABLE: DAMAGE_STYLE,
 }
 
@@ -206,9 +208,11 @@ def cells(text: str) -> int:
     return sum(0 if combining(letter) else 1 + (east_asian_width(letter) in "WF") for letter in text)
 
 
-def complain(message: str) -> None:
-    """One line on standard error."""
+def complain(message: str, *details: str) -> None:
+    """A line on standard error, and one for each detail."""
     _print(f"runfolio: {neutral(message)}", sys.stderr)
+    for line in details:
+        _print(neutral(line), sys.stderr)
 
 
 def _print(line: str, stream: TextIO | None = None) -> None:
