@@ -237,7 +237,7 @@ def test_there_is_a_sample_of_each_kind_of_line_and_event() -> None:
     lines = [json.loads(line) for line in sample_lines()]
     assert {line["kind"] for line in lines} == set(jsonschema.TYPES)
     events = [line["type"] for line in lines if line["kind"] == "event"]
-    assert events == ["segment", "state", "step", "log", "progress", "restore"]
+    assert events == ["segment", "state", "step", "log", "progress", "restore", "config", "input"]
 
 
 @pytest.mark.parametrize("line", sample_lines(), ids=lambda line: line[:30])
@@ -275,6 +275,8 @@ STRUCTURES = {
     "FAILURE": "Failure",
     "TOTALS": "Totals",
     "SEGMENT": "Segment",
+    "VERSION": "Version",
+    "PLANNED": "Planned",
 }
 
 
@@ -309,6 +311,8 @@ FIELD_TABLES = [
     ("### 6.4 Results field of PART", jsonschema.generate("result")["$defs"]["Part"]),
     ("### 6.5 Schemas field", jsonschema.generate("schema")),
     ("### 6.6 Events field", jsonschema.generate("event")),
+    ("### 6.6 Events field of a configuration", jsonschema.generate("event")["$defs"]["Configured"]),
+    ("### 6.6 Events field of an input", jsonschema.generate("event")["$defs"]["Input"]),
     ("## 11. run.json field", jsonschema.generate("run")),
 ]
 

@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 from jsonschema import Draft202012Validator
 
-from runfolio import Status, jsonschema, layout
+from runfolio import Executor, Status, jsonschema, layout
 from runfolio.errors import WriteError
 from runfolio.records import EventType
 
@@ -55,6 +55,15 @@ def record_failure(root: Path, people: pd.DataFrame) -> Path:
             step.result(frame[["sex"]])
     assert status.folder is not None and status.state == "failed"
     return status.folder
+
+
+def record_pipeline(folder: Path) -> Path:
+    """Record a pipeline that was declared and reads a file."""
+    (folder / "people.csv").write_text("age\n36\n", encoding="utf-8")
+    executor = Executor({"Loader": {"csv": {"path": str(folder / "people.csv")}}}, root=folder / "other")
+    executor.run()
+    assert executor.status.folder is not None
+    return executor.status.folder
 
 
 def lines_of(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -113,9 +122,9 @@ def test_a_committed_schema_is_valid_in_its_dialect_and_names_itself(kind: str) 
     assert list(schema["properties"])[-1] == "crc"
 
 
-def test_every_line_of_a_run_conforms(run_folder: Path) -> None:
+def test_every_line_of_a_run_conforms(run_folder: Path, tmp_path: Path) -> None:
     seen = []
-    for kind, line in lines_of(run_folder):
+    for kind, line in [*lines_of(run_folder), *lines_of(record_pipeline(tmp_path))]:
         assert problems(kind, line) == [], line
         seen.append((kind, line.get("type", "")))
     assert {kind for kind, _ in seen} == set(KINDS)

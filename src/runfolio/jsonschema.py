@@ -18,12 +18,15 @@ from msgspec.json import schema_components
 
 from runfolio import layout
 from runfolio.codec import LINE_TYPES
-from runfolio.records import Header, Manifest
+from runfolio.records import Configured, Header, Input, Manifest
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 TYPES: dict[str, Any] = {**LINE_TYPES, "run": Manifest}
 """The type of each kind of line; `run` is that of `run.json`."""
+
+CONTEXTS: dict[str, Any] = {"segment": Header, "config": Configured, "input": Input}
+"""The types of event whose context is of a fixed form, and that form."""
 
 _REFERENCE = "#/$defs/{name}"
 _CRC = {"type": "string", "pattern": "^[0-9a-f]{8}$"}
@@ -37,7 +40,7 @@ def generate(kind: str) -> dict[str, Any]:
     >>> list(generate("timing")["properties"])[:3], generate("timing")["required"][-1]
     (['kind', 'seq', 'record_id'], 'crc')
     """
-    types = [TYPES[kind], Header] if kind == "event" else [TYPES[kind]]
+    types = [TYPES[kind], *(CONTEXTS.values() if kind == "event" else ())]
     (reference, *_), found = schema_components(types, ref_template=_REFERENCE)
     top, *others = [_written(found.pop(_name(reference))), *map(_written, found.values())]
     top["properties"]["crc"] = _CRC
@@ -45,7 +48,7 @@ def generate(kind: str) -> dict[str, Any]:
     if "seq" in top["properties"]:
         top["properties"]["seq"]["minimum"] = 1
     if kind == "event":
-        top["allOf"] = [_header_of_segment()]
+        top["allOf"] = [_context_of(*item) for item in CONTEXTS.items()]
     head = {
         "$schema": DIALECT,
         "$id": f"urn:runfolio:format:{layout.FORMAT_VERSION}:{kind}",
@@ -82,11 +85,11 @@ def _title(kind: str) -> str:
     return f"A line of {layout.STEMS[kind]}.jsonl"
 
 
-def _header_of_segment() -> dict[str, Any]:
-    """A writer's first line has a fixed context."""
+def _context_of(event: str, kind: type) -> dict[str, Any]:
+    """Events of this type have a context of a fixed form."""
     return {
-        "if": {"properties": {"type": {"const": "segment"}}},
-        "then": {"properties": {"context": {"$ref": _REFERENCE.format(name="Header")}}},
+        "if": {"properties": {"type": {"const": event}}},
+        "then": {"properties": {"context": {"$ref": _REFERENCE.format(name=kind.__name__)}}},
     }
 
 

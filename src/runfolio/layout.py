@@ -5,7 +5,7 @@
     runs/                                    the root: RUNFOLIO_RUNS, or Status(root=...), or ./runs
     └── 20261122T184800Z-penguins-k3x9/      a run folder; its name is the run id
         ├── run.json                         RUN_FILE       manifest and totals, a cache of the journals
-        ├── config.yaml                      CONFIG_FILE    the pipeline as given, where there was one
+        ├── config.yaml                      config_name    the pipeline as given, where there was one
         ├── main.lock                        lock_name      held by the writer while it lives
         ├── snapshots.jsonl                  journal_name   one journal a kind of record and writer
         ├── snapshots.<writer>.jsonl
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 FORMAT_VERSION = 1
 
 RUN_FILE = "run.json"
-CONFIG_FILE = "config.yaml"
 SUMS_FILE = "SHA256SUMS"
 RESULTS_FOLDER = "results"
 
@@ -54,6 +53,7 @@ STEMS = {
 KINDS = {stem: kind for kind, stem in STEMS.items()}
 
 _JOURNAL = re.compile(r"([a-z][a-z_]*)(?:\.(?!main\.)([a-z0-9]{1,32}))?\.jsonl")
+_CONFIG = re.compile(r"config(?:\.[a-z0-9]{1,32})?\.yaml")
 _RESULT = re.compile(r"results/[a-z0-9][a-z0-9.-]*")
 _START = re.compile(r"(\d{8}T\d{6})Z-")
 _NOT_SLUG = re.compile(r"[^a-z0-9]+")
@@ -140,6 +140,24 @@ def lock_name(writer: str) -> str:
     'main.lock'
     """
     return f"{writer}.lock"
+
+
+def config_name(writer: str) -> str:
+    """The configuration that a writer goes by.
+
+    >>> config_name("main"), config_name("x7k2")
+    ('config.yaml', 'config.x7k2.yaml')
+    """
+    return "config.yaml" if writer == MAIN_WRITER else f"config.{writer}.yaml"
+
+
+def is_config_name(name: str) -> bool:
+    """Whether a file is a writer's configuration.
+
+    >>> is_config_name("config.x7k2.yaml"), is_config_name("../config.yaml")
+    (True, False)
+    """
+    return _CONFIG.fullmatch(name) is not None
 
 
 def result_name(writer: str, number: int, decoration: str, suffix: str) -> str:

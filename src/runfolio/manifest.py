@@ -92,7 +92,8 @@ def write_sums(folder: Path) -> None:
         if isinstance(result, Result)
         for part in result.parts
     }
-    names = [layout.RUN_FILE, layout.CONFIG_FILE, *(path.name for _, _, path in journals(folder))]
+    configurations = filter(layout.is_config_name, (path.name for path in folder.iterdir()))
+    names = [layout.RUN_FILE, *configurations, *(path.name for _, _, path in journals(folder))]
     lines = []
     for name in sorted([*names, *(name for name, _ in result_files(folder))]):
         with suppress(FileNotFoundError, FormatError):  # what is no regular file is none of the run's

@@ -321,9 +321,9 @@ class Recorder:
     def config(self, text: str, context: dict[str, Any]) -> Event:
         """Keep the configuration that the run goes by, and record what there is to tell of it."""
         with self.mutex:
-            self.writer.segment()
-            replace(self.writer.folder / layout.CONFIG_FILE, text.encode())
-            return self.writer.event("config", context=context)
+            name = layout.config_name(self.writer.segment().writer)
+            replace(self.writer.folder / name, text.encode())
+            return self.writer.event("config", context={**context, "copy": name})
 
     def input(self, running: Running, context: dict[str, Any]) -> Event:
         """Record a file that a step reads."""

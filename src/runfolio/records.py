@@ -269,11 +269,13 @@ class Planned(Struct, frozen=True):
 class Configured(Struct, frozen=True, kw_only=True):
     """The `context` of an event of type `config`: what a pipeline goes by, from here on.
 
-    `file` is the name of the configuration's file and `base` the folder that its paths start from, relative to the run
-    folder. `sha256` is a digest of all that it declares but its section `Run`; `is_whole` tells whether `config.yaml`
-    says all that was given, so that the run can be resumed by it.
+    `copy` is the file in the run folder that has it without secrets, `file` the name of the one that it was given as,
+    and `base` the folder that its paths start from, relative to the run folder. `sha256` is a digest of all that it
+    declares but its section `Run`; `is_whole` tells whether the copy says all that was given, so that the run can be
+    resumed by it.
     """
 
+    copy: str
     file: str | None
     base: str
     sha256: str

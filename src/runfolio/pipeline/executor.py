@@ -35,6 +35,7 @@ class Executor:
 
     Raises ConfigError, which names every problem of the configuration by its place.
 
+    >>> import pandas as pd
     >>> def load(rows: int) -> pd.DataFrame:
     ...     return pd.DataFrame({"age": range(rows)})
     >>> config = {"Loader": {"few": {"method": load, "rows": 2}, "many": {"method": load, "rows": 2000}}}

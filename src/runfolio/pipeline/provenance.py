@@ -37,6 +37,7 @@ class Provenance(Struct, frozen=True, kw_only=True):
         """That of a configuration that was just read."""
         configuration = written(source)
         told = Configured(
+            copy="",
             file=source.path.name if source.path else None,
             base="",
             sha256=configuration.digest,
@@ -58,7 +59,7 @@ class Provenance(Struct, frozen=True, kw_only=True):
             raise UsageError(
                 f"{folder} was not run from a configuration", remedy="Status.resume goes on with a run by hand"
             )
-        path = folder / layout.CONFIG_FILE
+        path = folder / (told.copy if layout.is_config_name(told.copy) else layout.config_name(layout.MAIN_WRITER))
         try:
             text = read_bytes(path, MAX_BYTES).decode()
         except (OSError, FormatError, UnicodeDecodeError) as error:
@@ -71,7 +72,7 @@ class Provenance(Struct, frozen=True, kw_only=True):
         """The configuration from the run's folder. Raises ConfigError if that does not say all that was given."""
         if not self.told.is_whole:
             raise ConfigError(
-                f"{layout.CONFIG_FILE} does not say all that was configured",
+                f"{self.told.copy} does not say all that was configured",
                 problems=("secrets are masked in it, and objects that YAML has no form for are left out",),
                 remedy="give the configuration again, beside the run",
             )
