@@ -3,8 +3,9 @@
 - ```python blocks of a page run in order, in one namespace.
 - ```sh blocks of runs/README.md run in order; `cd` holds for those behind it. A block with `tail -F` is stopped as soon
   as it printed what is shown.
-- ```console blocks of README run in order; a line that begins with `$ ` is a command, the lines behind it are its
+- ```console blocks of README and docs/pipelines.md run in order; a line that begins with `$ ` is a command, the lines behind it are its
   output. Each block is one shell that begins in the repository's top folder.
+- A ```yaml block is the file `pipeline.yaml` for the blocks behind it.
 - ```sql blocks are run by DuckDB; a row is shown with ` | ` between its values.
 - A ```text block is what the block before it prints. `…` in shown output stands for any text.
 - ```jsonl blocks are sound lines of a run folder.
@@ -47,7 +48,7 @@ from .test_schemas import problems, record_every_kind
 
 REPOSITORY = Path(__file__).parent.parent
 EXAMPLE = "20261122T225620Z-penguins-vrzg"
-README, RECIPES, FORMAT = "README.md", "runs/README.md", "docs/format.md"
+README, RECIPES, FORMAT, PIPELINES = "README.md", "runs/README.md", "docs/format.md", "docs/pipelines.md"
 PAGES = sorted({README, RECIPES, *(str(path.relative_to(REPOSITORY)) for path in REPOSITORY.glob("docs/*.md"))})
 MODULES = sorted(
     module.name
@@ -182,7 +183,7 @@ def test_blocks_of_all_pages_are_of_a_language_that_is_checked() -> None:
     languages = {page: {block.language for block in blocks_of(page)} for page in PAGES}
     assert languages[README] <= {"python", "console", "text", "sh"}
     assert languages[RECIPES] <= {"python", "sh", "sql", "text"}
-    assert set().union(*languages.values()) <= {"python", "console", "text", "sh", "sql", "jsonl", "json", ""}
+    assert set().union(*languages.values()) <= {"python", "console", "text", "sh", "sql", "jsonl", "json", "yaml", ""}
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -197,8 +198,11 @@ def test_the_examples_of_a_page_do_what_it_shows(page: str, checkout: Path, monk
             printed = run_python(block, page, namespace)
         elif block.language == "sql":
             printed = run_sql(block.text)
-        elif (page, block.language) == (README, "console"):
+        elif block.language == "console" and page in (README, PIPELINES):
             run_console(block.text, Shell(checkout))
+            continue
+        elif block.language == "yaml":
+            (checkout / "pipeline.yaml").write_text(block.text, encoding="utf-8")
             continue
         elif (page, block.language) == (RECIPES, "sh") and "-F" in block.text and shown is not None:
             printed = shell.run_until(block.text, shown)

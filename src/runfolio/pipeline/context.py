@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,8 @@ from runfolio.status import Status
 from runfolio.step import Step
 
 if TYPE_CHECKING:
+    from pathlib import Path as FilePath
+
     import pandas as pd
 
 
@@ -78,6 +81,10 @@ class StepContext:
     ) -> Change:
         """Record a change that can't be told from the data, as `Status.record_change`."""
         return self.status.record_change(change_type, target, details, before=before, after=after, part=part)
+
+    def input(self, path: str | os.PathLike[str]) -> FilePath:
+        """Record a file that the step reads, with its size and SHA-256, and return its path. Raises InputError."""
+        return self._step.input(path)
 
     @contextmanager
     def timed(self, name: str) -> Iterator[None]:
