@@ -33,6 +33,8 @@ class Sizes:
     listed: int
     starts: int
     written: int
+    flights: int
+    flight_batches: int
 
 
 FULL = Sizes(
@@ -47,6 +49,8 @@ FULL = Sizes(
     listed=100,
     starts=31,
     written=1_000_000,
+    flights=336_776,
+    flight_batches=7,
 )
 QUICK = Sizes(
     changes=10,
@@ -60,6 +64,8 @@ QUICK = Sizes(
     listed=5,
     starts=3,
     written=5_000,
+    flights=2_000,
+    flight_batches=1,
 )
 
 

@@ -19,6 +19,7 @@ import imports
 import listing
 import load
 import memory
+import pipeline
 import record
 import result
 from measure import FULL, QUICK
@@ -30,6 +31,7 @@ GROUPS = {
     "list": listing.measure,
     "import": imports.measure,
     "memory": memory.measure,
+    "pipeline": pipeline.measure,
 }
 PACKAGES = ("runfolio", "msgspec", "pandas", "numpy", "pyarrow")
 HEAD = """\
