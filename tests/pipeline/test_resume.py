@@ -442,3 +442,61 @@ class TestByHand:
         run = load_run(status.folder)
         assert (run.state, run.damage) == ("completed", [])
         assert [event.message for event in run.events if event.type == "log"] == ["x"]
+
+
+def answers(run: RunView) -> dict[str, object]:
+    """What every getter of a run says."""
+    modules = [module for module in run.sequence if run.get_snapshots(module)]
+    return {
+        **{name: getattr(run, name) for name in ("run_id", "name", "tags", "state", "sequence", "opaque", "damage")},
+        **{name: getattr(run, name) for name in ("start_time", "end_time", "duration_seconds", "error")},
+        **{name: getattr(run, name) for name in ("snapshots", "changes", "timing_records", "events", "result_records")},
+        "is_completed": run.is_completed(),
+        "results": [(key, stored.record, stored["schema"]) for key, stored in run.results.items()],
+        "get_result": list(run.get_result()),
+        "of modules": {
+            module: (
+                list(run.get_result(module)),
+                run.get_snapshots(module),
+                run.get_change_history(module),
+                run.get_timing_records(module),
+                run.get_metadata_evolution(module),
+            )
+            for module in modules
+        },
+        "get_metadata": {module: run.get_metadata(module) for module in run.get_status_summary()["metadata_modules"]},
+        "get_timing": run.get_timing(nested=True).to_dict("records"),
+        "get_full_expt": run.get_full_expt(),
+        "get_status_summary": run.get_status_summary(),
+        "at": {
+            s.snapshot_id: (list(run.at(s.snapshot_id).results), run.at(s.snapshot_id).sequence) for s in run.snapshots
+        },
+    }
+
+
+class TestLiveAndLoaded:
+    def test_every_getter_of_a_resumed_run_answers_the_same_at_each_step(self, ledger, trouble):
+        looks = []
+
+        def look(data, step):
+            looks.append(step.key)
+            assert answers(load_run(step.status.folder)) == answers(step.status)
+            return data
+
+        config = {
+            "Loader": {"few": {"method": kept.load, "rows": 20}, "many": {"method": kept.load, "rows": 30}},
+            "First": {"look": {"method": look}},
+            "Preprocessor": {"drop": {"method": kept.drop_missing}, "ratio": {"method": kept.add_ratio}},
+            "Second": {"look": {"method": look}},
+        }
+        executor = Executor(config)
+        for key in [step.key for step in executor.plan if step.module_name in ("Loader", "Preprocessor")]:
+            trouble(key, "raise")
+            with pytest.raises(ValueError, match="told to"):
+                executor.run()
+            assert answers(load_run(executor.status.folder)) == answers(executor.status)
+            executor = Executor.resume(executor.status.folder, config)
+        trouble()
+        executor.run()
+        assert len(looks) == 6 and executor.is_execution_completed()
+        assert answers(load_run(executor.status.folder)) == answers(executor.status)

@@ -50,12 +50,13 @@ class Branches:
             passes = step.module_name in DESCRIBING_MODULES or not is_table(result)
             self._kept[step.number] = data if passes else result
 
-    def lend(self, data: Any) -> Any:
-        """The same data for a callable to do with what it likes, while another step needs it as it is."""
+    def lend(self, step: PlannedStep, data: Any) -> Any:
+        """The same data for a step to do with what it likes, while others need it as it is."""
+        passes = step.module_name in DESCRIBING_MODULES and self._waiting[step.number] > 0
+        shared = passes or any(kept is data for kept in self._kept.values())
         if isinstance(data, dict):
-            shared = self._is_kept(data)
-            return {name: self._lend(part, shared) for name, part in data.items()}
-        return self._lend(data, self._is_kept(data))
+            return {name: _lent(part, shared=shared) for name, part in data.items()}
+        return _lent(data, shared=shared)
 
     def result(self, path: Path) -> Any:
         """What the step of this path gave, from the run folder. Raises NotFoundError if that is nothing."""
@@ -72,20 +73,18 @@ class Branches:
             return stored["data"]
         return None if step.parent is None else self._read(self._plan[step.parent])
 
-    def _is_kept(self, data: Any) -> bool:
-        return any(kept is data for kept in self._kept.values())
-
-    def _lend(self, frame: Any, shared: bool) -> Any:
-        if not is_frame(frame):
-            return frame
-        if _copies_on_write():
-            return frame.copy(deep=False)
-        return frame.copy() if shared else frame
-
 
 def is_table(result: Any) -> bool:
     """Whether a result is a frame or has frames as its parts."""
     return is_frame(result) or (isinstance(result, dict) and any(map(is_frame, result.values())))
+
+
+def _lent(frame: Any, *, shared: bool) -> Any:
+    if not is_frame(frame):
+        return frame
+    if _copies_on_write():
+        return frame.copy(deep=False)
+    return frame.copy() if shared else frame
 
 
 def _copies_on_write() -> bool:

@@ -192,7 +192,7 @@ class _Execution:
         try:
             data = self._branches.take(planned)
             with self._status.step(planned.module_name, planned.experiment_name, after=self._before(planned)) as step:
-                result = self._call_all(planned, step, self._branches.lend(data))
+                result = self._call_all(planned, step, self._branches.lend(planned, data))
                 if result is not None:
                     step.result(result)
         except BaseException as error:
