@@ -8,8 +8,9 @@ Describer       describe (the default), correlation
 Reporter        data, timing, schema
 ==============  ============================================================================================
 
-What they share stands in `tables`, what they write with in `tablefiles`; `casts` is how a column gets another dtype,
-and `unreadable` why a file can't be read. None of them changes a frame that it is handed.
+What they share stands in `tables`: parts, what is learned from `train`, columns by name. Behind Loader is `unreadable`,
+behind Reporter `tablefiles`, and behind Preprocessor `filling`, `encoding`, `casts` and `selection`. None changes a
+frame that it is handed.
 
 >>> BUILT_IN["Loader"]["csv"]
 'runfolio.pipeline.modules.loader:csv'

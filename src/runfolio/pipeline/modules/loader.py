@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ def _with_options_of(
 
 
 def file(*, path: InputFile, **options: Any) -> Tables:
-    """Read a file as its suffix says, with the options of that method.
+    r"""Read a file as its suffix says, with the options of that method.
 
     .csv, .tsv and .tab, .json, .jsonl and .ndjson, .parquet and .pq, .xlsx, .xlsm, .xlsb, .xls and .ods are known,
     text formats also with the suffix of a compression behind. Raises InputError for another suffix, an option that the
@@ -60,7 +61,7 @@ def file(*, path: InputFile, **options: Any) -> Tables:
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder, "people.csv")
-    ...     _ = path.write_text("name,age\\nAda,36\\n")
+    ...     _ = path.write_text("name,age\nAda,36\n")
     ...     file(path=path)["age"].tolist()
     [36]
     """
@@ -90,7 +91,7 @@ def tsv(*, path: InputFile, **options: Any) -> Tables:
 
 @_with_options_of(pd.read_json)
 def json(*, path: InputFile, **options: Any) -> Tables:
-    """Read a JSON file, an array of objects unless `orient` says otherwise; the options are those of `pandas.read_json`.
+    """Read a JSON file, by default an array of objects; the options are those of `pandas.read_json`, such as `orient`.
 
     Raises InputError, naming the line where it is known, if the file can't be read with these options as a table.
     """
@@ -149,12 +150,10 @@ def _method_for(path: Path) -> Callable[..., Tables]:
 
 
 def _stable(options: dict[str, Any]) -> dict[str, Any]:
-    """The options of `pandas.read_csv`, so that it neither guesses dtypes by pieces nor warns that it changes engines."""
+    """The options of `pandas.read_csv`, so that it neither guesses dtypes by pieces nor warns of another engine."""
     separator = options.get("sep", options.get("delimiter", ","))
-    needs_python = isinstance(separator, str) and len(separator) > 1 and separator != r"\s+"
-    if options.get("engine") is None and ("sep" in options and separator is None or needs_python):
-        options = {**options, "engine": "python"}
-    elif options.get("engine") is None and options.get("skipfooter"):
+    is_pattern = isinstance(separator, str) and len(separator) > 1 and separator != r"\s+"
+    if options.get("engine") is None and (separator is None or is_pattern or options.get("skipfooter")):
         options = {**options, "engine": "python"}
     return {"low_memory": False, **options} if options.get("engine") in (None, "c") else options
 
@@ -164,7 +163,7 @@ def _read(kind: str, reader: Callable[..., Any], path: Path, options: dict[str, 
     try:
         with warnings.catch_warnings():
             # What a reader only warns of, such as lines skipped on demand, is no failure under `python -W error`.
-            for category in (ParserWarning, DtypeWarning, UserWarning):
+            for category in (ParserWarning, DtypeWarning, UserWarning, FutureWarning, DeprecationWarning):
                 warnings.simplefilter("default", category)
             found = reader(path, **options)
     except MemoryError:
@@ -196,8 +195,8 @@ def _storable(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
     if labels != list(frame.columns):
         frame.columns = pd.Index(labels, dtype=object, name=frame.columns.name)
     frame.index.names = [None if name is None else _as_text(name) for name in frame.index.names]
-    for label in frame.columns[frame.dtypes == object]:
-        if infer_dtype(frame[label], skipna=True) == "boolean":
+    for label in frame.columns:
+        if frame[label].dtype == object and infer_dtype(frame[label], skipna=True) == "boolean":
             frame[label] = frame[label].astype("boolean")
     return frame
 
@@ -206,6 +205,5 @@ def _as_text(label: Any) -> str:
     return label if type(label) is str else str(label)
 
 
-def _first_twin(labels: Iterable[str]) -> str | None:
-    seen: set[str] = set()
-    return next((label for label in labels if label in seen or seen.add(label)), None)
+def _first_twin(labels: list[str]) -> str | None:
+    return next((label for label, count in Counter(labels).items() if count > 1), None)

@@ -1,274 +1,235 @@
-"""Preprocessor: what is done to columns and rows before data is used.
-
-Of several parts, what has to be learned (means, categories) is learned from `train` and applied to each; see `apply`.
-"""
+"""Preprocessor: columns and rows made ready. Of several parts, `train` is what is learned from; see `tables.learn`."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from typing import Annotated, Any, Literal
 
+import numpy as np
 import pandas as pd
 from msgspec import Meta
 
 from runfolio.errors import InputError
-from runfolio.pipeline.modules.columns import Data, apply, check_columns, is_number, is_text, numeric
-from runfolio.pipeline.source import nearest
+from runfolio.pipeline.modules import casts, encoding, filling, selection
+from runfolio.pipeline.modules.tables import Apply, Tables, each, floats, is_number, learn, require
 
-Value = str | int | float | bool
-Frame = pd.DataFrame
+Strategy = Literal["median", "mean", "most_frequent", "constant"]
 
 
 def impute(
-    data: Data,
+    data: Tables,
     *,
     columns: list[str] | None = None,
-    strategy: Literal["median", "mean", "most_frequent", "constant"] | None = None,
-    value: Value | None = None,
-) -> Data:
-    """Fill in missing values: with the median of numbers and the most frequent of others, or as `strategy` says.
+    strategy: Strategy | None = None,
+    value: str | int | float | bool | None = None,
+) -> Tables:
+    """Fill in missing values; dtypes stay, but that a category is added where `value` is none.
 
-    `columns` are by default all; of those that may hold missing values in any part. The most frequent of several is the
-    smallest. The median or mean of whole numbers (`Int64`) is rounded, half to even, and keeps their dtype. `value` is
-    what a `constant` is.
+    `columns` are those that have missing values in any part, unless they are named. The default `strategy` is `median`
+    for numbers and `most_frequent` for all else; of several values that are most frequent it is the smallest. In
+    columns of whole numbers (`Int64`) a median or mean is rounded, a half to the even number. `constant` takes `value`,
+    which has to be of the column's kind: dates are written as text.
 
-    Raises InputError for a column that is not there, has no value to learn from, or can't take the value.
+    Raises InputError for a column that is not there, that has no values to learn from, whose kind `strategy` is not
+    for, or that can't hold `value`; and if only one of `value` and `strategy: constant` is given.
+
+    >>> impute(pd.DataFrame({"age": [1.0, None, 3.0], "name": ["b", "b", None]})).values.tolist()
+    [[1.0, 'b'], [2.0, 'b'], [3.0, 'b']]
     """
     if (strategy == "constant") != (value is not None):
-        raise InputError("value and strategy: constant go together", remedy="give both, or neither", key="value")
+        raise InputError("strategy: constant and value go together", remedy="give both or neither", key="value")
 
-    def learn(train: Frame) -> Any:
-        names = list(train.columns) if columns is None else check_columns(train, columns)
-        parts = list(data.values()) if isinstance(data, dict) else [data]
-        missing = [name for name in names if any(name in part and part[name].isna().any() for part in parts)]
-        fills = {name: _fill(train[name], strategy, value) for name in missing}
-        return lambda frame: frame.assign(**{name: _filled(frame[name], fill) for name, fill in fills.items()})
+    def learner(train: pd.DataFrame) -> Apply:
+        if columns is not None:
+            require(train, columns)
 
-    return apply(learn, data, "impute")
+        @cache
+        def fill(name: str) -> Any:
+            require(train, [name])
+            return value if strategy == "constant" else filling.learned(train[name], strategy)
 
+        def apply(frame: pd.DataFrame) -> pd.DataFrame:
+            names = list(frame.columns) if columns is None else require(frame, columns)
+            holes = [name for name in names if frame[name].isna().any()]
+            is_constant = strategy == "constant"
+            return _with(frame, {name: filling.filled(frame[name], fill(name), is_constant) for name in holes})
 
-def _fill(column: pd.Series[Any], strategy: str | None, value: Value | None) -> Any:
-    name = str(column.name)
-    if strategy == "constant":
-        return value
-    if column.notna().sum() == 0:
-        raise InputError(
-            f"column {name!r} has nothing but missing values to learn from",
-            remedy="drop it, or give a value with strategy: constant",
-            column=name,
-        )
-    how = strategy or ("median" if is_number(column) else "most_frequent")
-    if how == "most_frequent":
-        return column.mode().iloc[0]
-    if not is_number(column):
-        raise InputError(
-            f"column {name!r} is {column.dtype} and has no {how}",
-            remedy="use strategy: most_frequent, or leave it out",
-            column=name,
-        )
-    found = column.median() if how == "median" else column.mean()
-    return round(found) if pd.api.types.is_integer_dtype(column.dtype) else found
+        return apply
 
-
-def _filled(column: pd.Series[Any], fill: Any) -> pd.Series[Any]:
-    name = str(column.name)
-    try:
-        if isinstance(column.dtype, pd.CategoricalDtype) and fill not in column.cat.categories:
-            column = column.cat.add_categories([fill])
-        filled = column.where(column.notna(), fill)
-        return filled if filled.dtype == column.dtype else filled.astype(column.dtype)
-    except (TypeError, ValueError) as error:
-        raise InputError(
-            f"column {name!r}, which is {column.dtype}, can't take the value {fill!r}",
-            remedy="give one of its type, or cast it before",
-            column=name,
-        ) from error
+    return learn(data, learner)
 
 
 def scale(
-    data: Data, *, columns: list[str] | None = None, kind: Literal["standard", "minmax", "robust"] = "standard"
-) -> Data:
-    """Bring numbers to one scale: float64 with mean 0 and standard deviation 1, or within 0 to 1, or by quartiles.
+    data: Tables, *, columns: list[str] | None = None, kind: Literal["standard", "minmax", "robust"] = "standard"
+) -> Tables:
+    """Bring numbers to a common scale, as float64: less a centre, divided by a spread. Missing values stay missing.
 
-    `standard` takes the population's standard deviation (ddof 0), as scikit-learn does; `robust` takes the median and
-    the distance between the quartiles. A constant column becomes 0. `columns` are by default all numbers.
+    `standard` takes mean and standard deviation (of the values as they are, ddof 0), `minmax` the least value and the
+    range, `robust` the median and the distance of the quartiles. Where the spread is 0, nothing is divided, so a
+    column of one value becomes 0. `columns` are all numbers, unless they are named; booleans are none.
 
-    Raises InputError for a column that is not there or no number.
+    Raises InputError for a column that is not there, that is no number or that has no values to learn from, or such
+    large ones that there is no spread.
+
+    >>> scale(pd.DataFrame({"a": [1, 2, 3]}), kind="minmax")["a"].tolist()
+    [0.0, 0.5, 1.0]
     """
 
-    def learn(train: Frame) -> Any:
-        names = numeric(train, columns, "scale")
-        spans = {name: _span(train[name].astype("float64"), kind) for name in names}
-        return lambda frame: frame.assign(
-            **{name: (frame[name].astype("float64") - centre) / width for name, (centre, width) in spans.items()}
-        )
+    def learner(train: pd.DataFrame) -> Apply:
+        spans = {name: _span(train[name], kind) for name in _numbers(train, columns)}
 
-    return apply(learn, data, "scale")
+        def apply(frame: pd.DataFrame) -> pd.DataFrame:
+            _numbers(frame, list(spans))
+            return _with(frame, {name: _scaled(frame[name], *span) for name, span in spans.items()})
 
+        return apply
 
-def _span(column: pd.Series[Any], kind: str) -> tuple[float, float]:
-    """Centre and width of a column's values; a width of 1 where they are all the same."""
-    if kind == "minmax":
-        centre, width = column.min(), column.max() - column.min()
-    elif kind == "robust":
-        centre, width = column.median(), column.quantile(0.75) - column.quantile(0.25)
-    else:
-        centre, width = column.mean(), column.std(ddof=0)
-    return float(centre), float(width) if width > 0 else 1.0
+    return learn(data, learner)
 
 
 def one_hot(
-    data: Data, *, columns: list[str] | None = None, drop_first: bool = False, most: Annotated[int, Meta(ge=1)] = 100
-) -> Data:
-    """A column of booleans, `column_value`, in the place of each column of text, for each of its values in order.
+    data: Tables,
+    *,
+    columns: list[str] | None = None,
+    drop_first: bool = False,
+    most: Annotated[int, Meta(ge=1)] = 100,
+) -> Tables:
+    """Put a bool column for each value, named `{column}_{value}` and in the order of the values, in a column's place.
 
-    A value that was not there to learn from is False in all of them, as is a missing one. `columns` are by default all
-    of text or categories. `drop_first` leaves out the first value.
+    A row whose value is missing, or was not seen in `train`, is False in all. `drop_first` leaves the first value out.
+    `columns` are all of text and categories, unless they are named.
 
-    Raises InputError for a column that is not there, has more than `most` values, or would get a name that is taken.
+    Raises InputError for a column that is not there, that has no values to learn from or more than `most`, or whose new
+    column would have a name that is taken.
+
+    >>> one_hot(pd.DataFrame({"sex": ["m", "f"], "age": [1, 2]})).columns.tolist()
+    ['sex_f', 'sex_m', 'age']
     """
 
-    def learn(train: Frame) -> Any:
-        names = [name for name in train.columns if is_text(train[name])] if columns is None else columns
-        values = {name: _values(train[name], most)[drop_first:] for name in check_columns(train, names)}
-        return lambda frame: _encoded(frame, values)
+    def learner(train: pd.DataFrame) -> Apply:
+        names = encoding.textual(train) if columns is None else require(train, columns)
+        values = {name: encoding.learned(train[name], most)[int(drop_first) :] for name in names}
+        return lambda frame: encoding.encoded(frame, values)
 
-    return apply(learn, data, "one_hot")
-
-
-def _values(column: pd.Series[Any], most: int) -> list[Any]:
-    found = column.dropna().unique()
-    if len(found) > most:
-        raise InputError(
-            f"column {str(column.name)!r} has {len(found):,} values, and one_hot would make a column of each",
-            remedy=f"leave it out, or allow them with most: {len(found)}",
-            column=str(column.name),
-        )
-    return sorted(found, key=lambda value: (type(value).__name__, value))
+    return learn(data, learner)
 
 
-def _encoded(frame: Frame, values: dict[str, list[Any]]) -> Frame:
-    columns: dict[str, pd.Series[Any]] = {}
-    for name in frame.columns:
-        new = (
-            {f"{name}_{value}": frame[name].eq(value).fillna(False).astype(bool) for value in values[name]}
-            if (name in values)
-            else {name: frame[name]}
-        )
-        taken = [label for label in new if label in columns or (name in values and label in frame.columns)]
-        if taken or (name in values and len(new) < len(values[name])):
-            label = taken[0] if taken else str(name)
-            raise InputError(f"one_hot would make a second column {label!r}", remedy="rename one", column=str(name))
-        columns |= new
-    return pd.DataFrame(columns, index=frame.index)
+def cast(data: Tables, *, dtypes: dict[str, str]) -> Tables:
+    """Give columns other dtypes, by their names in pandas; see `casts` for what is taken as true, or as a time.
+
+    A value that would not be the same afterwards is refused: numbers with a fraction as integers, ones that are too
+    large. Text becomes times if it is written as of ISO 8601, and true or false by these words, 1 and 0. Missing values
+    stay missing. Categories are text; each part has its own.
+
+    Raises InputError for a column that is not there, a dtype that pandas doesn't know or that can't be stored, and a
+    value that can't be cast, with the first row that has one.
+
+    >>> cast(pd.DataFrame({"a": ["1", None]}), dtypes={"a": "Int64"})["a"].tolist()
+    [1, <NA>]
+    """
+    targets = {name: casts.target(dtype, name) for name, dtype in dtypes.items()}
+
+    def apply(frame: pd.DataFrame) -> pd.DataFrame:
+        require(frame, targets)
+        return _with(frame, {name: casts.convert(frame[name], dtype) for name, dtype in targets.items()})
+
+    return each(data, apply)
 
 
-def cast(data: Data, *, dtypes: dict[str, str]) -> Data:
-    """Other dtypes for columns, by the names that pandas has for them, such as `Int64`, `category`, `datetime64[us]`.
+def drop(data: Tables, *, columns: list[str]) -> Tables:
+    """Leave columns out. Raises InputError for one that is not there, or if none would be left."""
 
-    Raises InputError for a column that is not there, a dtype that there is not, and the first value that has no place
-    in it.
+    def apply(frame: pd.DataFrame) -> pd.DataFrame:
+        names = require(frame, columns)
+        if len(names) == len(frame.columns):
+            raise InputError("all columns would be dropped", remedy="keep one", key="columns")
+        return frame.drop(columns=names)
+
+    return each(data, apply)
+
+
+def rename(data: Tables, *, columns: dict[str, str]) -> Tables:
+    """Name columns anew, from the old name to the new one.
+
+    Raises InputError for a column that is not there, or if two would have one name.
     """
 
-    def learn(train: Frame) -> Any:
-        check_columns(train, dtypes)
-        return lambda frame: frame.assign(**{name: _cast(frame[name], dtype) for name, dtype in dtypes.items()})
+    def apply(frame: pd.DataFrame) -> pd.DataFrame:
+        require(frame, columns)
+        done = frame.rename(columns=columns)
+        twins = done.columns[done.columns.duplicated()]
+        if len(twins):
+            what = f"two columns would be named {twins[0]!r}"
+            raise InputError(what, remedy="choose another name, or drop one before", column=str(twins[0]))
+        return done
 
-    return apply(learn, data, "cast")
-
-
-def _cast(column: pd.Series[Any], dtype: str) -> pd.Series[Any]:
-    name = str(column.name)
-    try:
-        wanted = pd.api.types.pandas_dtype(dtype)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"no dtype {dtype!r}", remedy="see pandas' list of dtypes", column=name) from error
-    try:
-        return column.astype(wanted)
-    except (TypeError, ValueError, OverflowError, ArithmeticError) as error:
-        row, value = _first_that_fails(column, wanted)
-        where = "" if row is None else f": row {row} holds {value!r}"
-        raise InputError(
-            f"column {name!r} can't be cast from {column.dtype} to {dtype}{where}",
-            remedy="mend or filter such values before",
-            column=name,
-        ) from error
+    return each(data, apply)
 
 
-def _first_that_fails(column: pd.Series[Any], dtype: Any) -> tuple[Any, Any]:
-    """The label and the value of the first row that can't be cast, by halves; (None, None) if each one can."""
-    low, high = 0, len(column)
-    while high - low > 1:
-        middle = (low + high) // 2
-        try:
-            column.iloc[low:middle].astype(dtype)
-            low = middle
-        except (TypeError, ValueError, OverflowError, ArithmeticError):
-            high = middle
-    try:
-        column.iloc[low:high].astype(dtype)
-    except (TypeError, ValueError, OverflowError, ArithmeticError):
-        return column.index[low], column.iloc[low]
-    return None, None
+def filter(data: Tables, *, where: str | None = None, not_null: list[str] | None = None) -> Tables:
+    """Keep the rows for which an expression is true, and those without missing values in some columns.
 
+    `where` is an expression of `DataFrame.query`, in which columns go by their names (in backticks if those are no
+    identifiers); where it is missing, it is not true. The index stays as it is.
 
-def drop(data: Data, *, columns: list[str]) -> Data:
-    """The data without these columns. Raises InputError for one that is not there, or if none would be left."""
+    Raises InputError if neither is given, for a column that is not there, and for an expression that is wrong or gives
+    anything but true or false for each row.
 
-    def learn(train: Frame) -> Any:
-        if len(set(check_columns(train, columns))) == len(train.columns):
-            raise InputError("drop would leave no column", remedy="keep one at least")
-        return lambda frame: frame.drop(columns=columns)
-
-    return apply(learn, data, "drop")
-
-
-def rename(data: Data, *, columns: dict[str, str]) -> Data:
-    """Other names for columns, old to new. Raises InputError for one that is not there, and for two that become one."""
-
-    def learn(train: Frame) -> Any:
-        check_columns(train, columns)
-        names = [columns.get(name, name) for name in train.columns]
-        twice = next((name for name in names if names.count(name) > 1), None)
-        if twice is not None:
-            raise InputError(f"rename would make two columns {twice!r}", remedy="drop one before", column=str(twice))
-        return lambda frame: frame.rename(columns=columns)
-
-    return apply(learn, data, "rename")
-
-
-def filter(data: Data, *, where: str | None = None, not_null: list[str] | None = None) -> Data:  # noqa: A001
-    """The rows for which an expression of `pandas.DataFrame.query` is true, and that miss none of some values.
-
-    `where` is such as `age > 30 and name == "Ada"`, with names that are no words in backticks. Rows keep their index.
-
-    Raises InputError for a column that is not there, and an expression that is none or gives no true and false.
+    >>> filter(pd.DataFrame({"age": [17, 30]}), where="age >= 18").index.tolist()
+    [1]
     """
     if where is None and not_null is None:
-        raise InputError("filter has nothing to go by", remedy="give where, not_null, or both")
+        raise InputError("filter has nothing to go by", remedy="give where, not_null or both", key="where")
 
-    def learn(train: Frame) -> Any:
-        check_columns(train, not_null or ())
-        return lambda frame: _where(frame.dropna(subset=not_null) if not_null else frame, where)
+    def apply(frame: pd.DataFrame) -> pd.DataFrame:
+        kept = frame if where is None else frame[selection.mask(frame, where)]
+        return kept if not_null is None else kept[kept[require(kept, not_null)].notna().all(axis=1)]
 
-    return apply(learn, data, "filter")
+    return each(data, apply)
 
 
-def _where(frame: Frame, where: str | None) -> Frame:
-    if where is None:
-        return frame
-    try:
-        found = frame.query(where, engine="python", local_dict={}, global_dict={})
-    except pd.errors.UndefinedVariableError as error:
-        name = str(error).split("'")[1] if "'" in str(error) else ""
-        raise InputError(
-            f"no column {name!r} for {where!r}", remedy=nearest(name, [str(label) for label in frame]), column=name
-        ) from error
-    except Exception as error:
-        raise InputError(
-            f"{where!r} is no expression for rows: {str(error).partition(chr(10))[0] or type(error).__name__}",
-            remedy="see pandas.DataFrame.query",
-            key="where",
-        ) from error
-    if not isinstance(found, pd.DataFrame) or len(found.columns) != len(frame.columns):
-        raise InputError(f"{where!r} gives no true or false for each row", remedy="compare something", key="where")
-    return found
+def _with(frame: pd.DataFrame, columns: dict[str, pd.Series[Any]]) -> pd.DataFrame:
+    """A new frame with these columns in the place of those of their names."""
+    done = frame.copy(deep=False)
+    for name, column in columns.items():
+        done[name] = column
+    return done
+
+
+def _numbers(frame: pd.DataFrame, columns: list[str] | None) -> list[str]:
+    if columns is None:
+        return [name for name in frame.columns if is_number(frame[name])]
+    for name in require(frame, columns):
+        if not is_number(frame[name]):
+            what = f"column {name!r} is {frame[name].dtype}, not numeric"
+            raise InputError(what, remedy="cast it before, or leave it out", column=name)
+    return columns
+
+
+def _span(column: pd.Series[Any], kind: str) -> tuple[float, float]:
+    values = floats(column)
+    values = values[~np.isnan(values)]
+    if not len(values):
+        what = f"column {column.name!r} has no values to learn from"
+        raise InputError(what, remedy="drop it before, or leave it out", column=str(column.name))
+    with np.errstate(all="ignore"):
+        center, spread = _SPANS[kind](values)
+    if values.min() == values.max():  # sums of one value over and over need not be a multiple of it
+        center, spread = float(values[0]), 0.0
+    if not np.isfinite([center, spread]).all():
+        what = f"column {column.name!r} holds numbers that are infinite or too large to be scaled"
+        raise InputError(what, remedy="filter them before", column=str(column.name))
+    return float(center), float(spread) or 1.0
+
+
+def _scaled(column: pd.Series[Any], center: float, spread: float) -> pd.Series[Any]:
+    with np.errstate(all="ignore"):
+        return pd.Series((floats(column) - center) / spread, index=column.index, name=column.name)
+
+
+_SPANS: dict[str, Callable[[Any], tuple[float, float]]] = {
+    "standard": lambda values: (values.mean(), values.std()),
+    "minmax": lambda values: (values.min(), values.max() - values.min()),
+    "robust": lambda values: (np.median(values), np.subtract(*np.quantile(values, [0.75, 0.25]))),
+}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from difflib import get_close_matches
 from typing import Any, TypeAlias
 
@@ -75,7 +76,11 @@ def no_column(frame: pd.DataFrame, name: str) -> InputError:
 
 def nearest_column(frame: pd.DataFrame, name: str) -> str:
     """A hint at the column that was meant, or at those that there are."""
-    names = [str(label) for label in frame.columns]
+    return nearest(name, [str(label) for label in frame.columns])
+
+
+def nearest(name: str, names: Sequence[str]) -> str:
+    """A hint at the name that was meant, or at the first of those that there are."""
     close = get_close_matches(name, names, n=1) or [known for known in names if known.lower() == name.lower()]
     if close:
         return f"did you mean {close[0]!r}?"
@@ -119,9 +124,9 @@ def most_frequent(column: pd.Series[Any]) -> tuple[Hashable, int]:
     >>> most_frequent(pd.Series(["b", "a", "b", "a", "c"]))
     ('a', 2)
     """
-    counts = column.dropna().astype(object).value_counts(sort=False)
-    highest = int(counts.max())
-    values = counts.index[counts == highest].tolist()
+    counts = Counter(column.dropna().tolist())
+    highest = max(counts.values())
+    values = [value for value, count in counts.items() if count == highest]
     try:
         return min(values), highest
     except TypeError:  # values that have no order
