@@ -160,14 +160,15 @@ class TestProcess:
         assert b"runfolio.view" not in process.stderr
 
 
-def on_terminal(*args: str, columns: int) -> tuple[int, str]:
+def on_terminal(*args: str, columns: int, **environment: str) -> tuple[int, str]:
     """The exit code of a command and what it showed on a terminal of this width."""
     pid, fd = pty.fork()
     if pid == 0:
         fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         # execve, for readline has set COLUMNS in this process behind Python's back.
         kept = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "NO_COLOR", "FORCE_COLOR")}
-        os.execve(sys.executable, [*RUNFOLIO, *args], kept | {"TERM": "xterm-256color", "PYTHONIOENCODING": "utf-8"})
+        kept |= {"TERM": "xterm-256color", "PYTHONIOENCODING": "utf-8"}
+        os.execve(sys.executable, [*RUNFOLIO, *args], kept | environment)
     shown = b""
     with os.fdopen(fd, "rb", buffering=0) as terminal:
         try:

@@ -50,7 +50,10 @@ def test_there_are_examples():
 
 
 @pytest.mark.parametrize("line", examples())
-def test_an_example_is_no_wrong_usage(line: str):
+def test_an_example_is_no_wrong_usage(line: str, project: Path):
+    for name in ("pipeline.yaml", "examples/penguins.yaml"):
+        (project / name).parent.mkdir(exist_ok=True)
+        (project / name).write_text("Loader: {few: {method: 'pandas:DataFrame', data: {age: [36, 41]}}}")
     args = shlex.split(line.partition(" | ")[0])[1:]
     if args[0] == "COMMAND":
         args[0] = "ls"

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import errno
 import importlib
-import os
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any, NoReturn
 
 import click
 
 from runfolio.cli.options import EXIT_CODES
-from runfolio.cli.terminal import complain, tolerate_any_encoding
+from runfolio.cli.terminal import complain, give_up, tolerate_any_encoding
 from runfolio.errors import ConfigError, RunfolioError
 from runfolio.version import __version__
 
@@ -109,7 +107,5 @@ def _say_refused(error: OSError) -> int:
     broken = error.errno == errno.EPIPE
     if not broken:
         complain(": ".join(str(part) for part in (error.filename, error.strerror or error) if part is not None))
-    # What is still buffered can't be written either, and the interpreter would complain of that at its end.
-    with suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    give_up(sys.stdout)
     return BROKEN_PIPE if broken else CANNOT

@@ -1,120 +1,297 @@
 """How far a run is, while it runs: a line for each step that ended and, on a terminal, what is running below.
 
-A thread looks at the run's records now and then, as it would at another process's.
+A thread looks at the run's records now and then, as it would at another process's. What the steps print themselves
+stays whole, and comes behind the lines of the steps that ended before: what is below is taken away before it is
+written, and comes back at the next look, once its line has ended.
 """
 
 from __future__ import annotations
 
+import io
+import os
+import re
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TextIO
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, Self, TextIO, cast
+
+from msgspec import structs
 
 from runfolio.cli.show import step_line
-from runfolio.cli.steps import StepRow, steps_of
-from runfolio.cli.terminal import PlainPage, Styled, Text, cells, plain
-from runfolio.view import RunView
+from runfolio.cli.steps import Follower, StepRow
+from runfolio.cli.terminal import Styled, Text, cells, give_up, plain
+from runfolio.errors import RunfolioError
+from runfolio.files import journals
+from runfolio.pipeline.executor import Executor
+from runfolio.run import Run
+from runfolio.standing import path_of
+
+if TYPE_CHECKING:
+    from runfolio.cli.colour import ColourPage
 
 SECONDS = 0.1
 """The pause between two looks."""
 
-_ENDED = ("completed", "failed")
+SHARE = 20
+"""A pause is so many times as long as the look before it took, so that looking takes no more of the run's time."""
+
+_CONTROL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
+"""What moves the cursor, or colours what follows."""
+
+_WIDEST = 48
+_LONGEST = 80
+"""So much of an error is in the line of its step; standard error has all of it at the end."""
+
+_MOST_RUNNING = 5
+
+Line = Sequence[Text]
+
+
+class Screen:
+    """Standard output and error for as long as the block lasts, with our own lines among what the steps print.
+
+    A stream that can't be written to is no concern of the steps: what they print then goes nowhere, and `refused` is
+    why.
+    """
+
+    refused: OSError | None = None
+    before_theirs: Callable[[], object] = staticmethod(lambda: None)
+    """Called before the first text that a step writes after `expect_theirs`: to show what came before."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self._streams = sys.stdout, sys.stderr
+        self._out: TextIO | None = sys.stdout
+        self._is_due = False
+        self._pid = os.getpid()
+        self._below = 0
+        self._in_a_line = False
+        self._page: ColourPage | None = None
+        if self._out is not None and self._out.isatty():
+            from runfolio.cli.colour import ColourPage  # noqa: PLC0415  (see terminal.page)
+
+            self._page = ColourPage(self._out)
+
+    def __enter__(self) -> Self:
+        out, err = self._streams
+        sys.stdout = cast(TextIO, _Shared(self, out, is_out=True)) if out is not None else out
+        sys.stderr = cast(TextIO, _Shared(self, err, is_out=_is_same(out, err))) if err is not None else err
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.show((), ())
+        sys.stdout, sys.stderr = self._streams
+
+    @property
+    def has_room_below(self) -> bool:
+        """Whether lines can be taken away again."""
+        return self._page is not None and not self._page.console.is_dumb_terminal
+
+    def show(self, lines: Sequence[Line], below: Sequence[Line]) -> None:
+        """Print lines, and show others below until the next call."""
+        if self._out is None:
+            return
+        with self.lock:
+            text = self._erased()
+            if lines and self._in_a_line:
+                text, self._in_a_line = text + "\n", False
+            text += "".join(map(self._line, lines))
+            if below and self.has_room_below and not self._in_a_line:
+                text += "\n".join(map(self._line_below, below))
+                self._below = len(below)
+            if text:
+                self._write(self._out, text)
+                self._flush(self._out)
+
+    def expect_theirs(self) -> None:
+        """Call `before_theirs` before the next text that a step writes."""
+        self._is_due = True
+
+    def write_theirs(self, stream: TextIO, text: str, *, is_out: bool) -> int:
+        """What a step writes."""
+        if os.getpid() != self._pid:  # in a forked child, where the lock may be held by a thread that isn't there
+            return stream.write(text)
+        with self.lock:
+            if is_out and text:
+                if self._is_due and not self._in_a_line:
+                    self._is_due = False
+                    self.before_theirs()
+                if self._below and self._out is not None:
+                    self._write(self._out, self._erased())
+                    self._flush(self._out)
+                visible = _CONTROL.sub("", text)
+                self._in_a_line = not visible.endswith("\n") if visible else self._in_a_line
+            self._write(stream, text)
+            return len(text)
+
+    def flush_theirs(self, stream: TextIO) -> None:
+        """The same for what is buffered."""
+        if os.getpid() != self._pid:
+            stream.flush()
+            return
+        with self.lock:
+            self._flush(stream)
+
+    def _line(self, line: Line) -> str:
+        if self._page is None:
+            return "".join(map(plain, line)) + "\n"
+        with self._page.console.capture() as captured:
+            self._page.line(*line)
+        return captured.get()
+
+    def _line_below(self, line: Line) -> str:
+        """A line that is cut to the terminal's width, for one that wraps could not be taken away again."""
+        assert self._page is not None
+        assert self._out is not None
+        text = self._page.text(*line)
+        spelled = text.plain.encode(self._out.encoding, self._out.errors or "strict").decode(self._out.encoding)
+        if spelled != text.plain:  # what the terminal lacks takes more room
+            text.plain = spelled
+        with self._page.console.capture() as captured:
+            self._page.console.print(text, end="", overflow="ignore", no_wrap=True, crop=True)
+        return captured.get()
+
+    def _erased(self) -> str:
+        """What takes away the lines below."""
+        count, self._below = self._below, 0
+        return "\r\x1b[2K" + "\x1b[1A\x1b[2K" * (count - 1) if count else ""
+
+    def _write(self, stream: TextIO, text: str) -> None:
+        try:
+            stream.write(text)
+        except OSError as error:
+            self._refuse(stream, error)
+
+    def _flush(self, stream: TextIO) -> None:
+        try:
+            stream.flush()
+        except OSError as error:
+            self._refuse(stream, error)
+
+    def _refuse(self, stream: TextIO, error: OSError) -> None:
+        self.refused = self.refused or error
+        give_up(stream)
+
+
+class _Shared:
+    """A stream that its screen shares; all but writing is the stream's own."""
+
+    def __init__(self, screen: Screen, stream: TextIO, *, is_out: bool) -> None:
+        self._screen, self._stream, self._is_out = screen, stream, is_out
+
+    def write(self, text: str) -> int:
+        """Write a text."""
+        if not isinstance(text, str):
+            return self._stream.write(text)  # which refuses it
+        return self._screen.write_theirs(self._stream, text, is_out=self._is_out)
+
+    def writelines(self, lines: Any) -> None:
+        """Write several texts."""
+        for line in lines:
+            self.write(line)
+
+    def flush(self) -> None:
+        """Write what is buffered."""
+        self._screen.flush_theirs(self._stream)
+
+    def close(self) -> None:
+        """Leave it open: it is not a step's to close."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 @contextmanager
-def shown(run: Callable[[], RunView]) -> Iterator[None]:
-    """Show what a run does during the block. `run` gives it, for it may not be the same from the beginning on."""
-    display = _display()
-    stop = threading.Event()
-
-    def watch() -> None:
-        while not stop.wait(SECONDS):
-            display.update(steps_of(run()))
-
-    thread = threading.Thread(target=watch, name="runfolio-progress", daemon=True)
+def shown(executor: Executor, screen: Screen) -> Iterator[None]:
+    """Show on a screen what a pipeline does during the block."""
+    watch = _Watch(executor, screen)
+    screen.before_theirs = watch.look
+    screen.expect_theirs()
+    thread = threading.Thread(target=watch.go_on, name="runfolio-progress", daemon=True)
     thread.start()
     try:
         yield
     finally:
-        stop.set()
-        thread.join()
-        display.update(steps_of(run()))
-        display.close()
+        if thread.is_alive():  # it is not in a forked child that leaves the block as well
+            watch.stop.set()
+            thread.join()
+            watch.look(is_last=True)
 
 
-class _Lines:
-    """A line for each step once it ended, as wide as the longest name so far."""
+class _Watch:
+    """Looks at a run that an Executor runs, and shows what it finds."""
 
-    def __init__(self) -> None:
-        self._printed: set[str | None] = set()
-        self._width = 0
+    def __init__(self, executor: Executor, screen: Screen) -> None:
+        self.stop = threading.Event()
+        self._executor = executor
+        self._screen = screen
+        self._follower: Follower | None = None
+        names = {f"{step.module_name}[{step.experiment_name}]" for step in executor.plan}
+        self._width = min(max((cells(plain(name)) for name in names), default=0), _WIDEST)
+        self._count = len(executor.plan)
+        self._ended = 0
+        if isinstance(executor.status, Run):
+            self._follow_on(executor.status)
 
-    def new(self, steps: list[StepRow]) -> Iterator[tuple[Text, ...]]:
-        """The lines of those that ended since the last time."""
-        top = [step for step in steps if not step.depth]
-        self._width = max([self._width, *(len(f"{step.module_name}[{step.experiment_name}]") for step in top)])
-        for step in top:
-            if step.outcome in _ENDED and step.record_id not in self._printed:
-                self._printed.add(step.record_id)
-                yield self._line(step)
+    def _follow_on(self, run: Run) -> None:
+        """A run that is resumed."""
+        assert run.folder is not None
+        self._follower = Follower(run.folder, {writer for _, writer, _ in journals(run.folder)})
+        self._ended = done_of(self._executor, run)
+        counts = f"{self._ended:,} of {self._count:,} steps were done before"
+        self._screen.show([[Styled(counts, "dim")]], ())
 
-    def _line(self, step: StepRow) -> tuple[Text, ...]:
-        name, outcome, took, _, rows, change = step_line(step)
-        shown = plain(name)
-        end = "" if plain(rows) == "-" else f"  {plain(rows)} rows" + (f" ({plain(change)})" if change else "")
-        return (shown + " " * (self._width - cells(shown)), "  ", outcome, f"  {plain(took)}", end)
+    def go_on(self) -> None:
+        """Look until told to stop."""
+        pause = SECONDS
+        while not self.stop.wait(pause):
+            begun = time.thread_time()
+            if not self.look():
+                return
+            self._screen.expect_theirs()
+            pause = max(SECONDS, SHARE * (time.thread_time() - begun))
 
+    def look(self, *, is_last: bool = False) -> bool:
+        """Show what is new; tells whether there may be more."""
+        with self._screen.lock:
+            folder = self._executor.status.folder
+            if self._follower is None and folder is not None:
+                self._follower = Follower(folder)
+            if self._follower is None:
+                return True
+            try:
+                ended, running = self._follower.look()
+            except (RunfolioError, OSError):  # the folder is gone: the run itself will have to say so
+                return False
+            self._ended += len(ended)
+            self._screen.show([self._line(step) for step in ended], () if is_last else self._below(running))
+            return True
 
-class _Plain:
-    """In a pipe."""
+    def _line(self, step: StepRow) -> Line:
+        error = step.error and (step.error if len(step.error) <= _LONGEST else f"{step.error[:_LONGEST]}…")
+        name, outcome, took, _, rows, change = step_line(structs.replace(step, error=error))
+        name = plain(name)
+        told = "" if plain(rows) == "-" else f"  {plain(rows)} rows" + (f" ({plain(change)})" if change else "")
+        return (name + " " * (self._width - cells(name)), "  ", outcome, f"  {plain(took)}", told)
 
-    def __init__(self) -> None:
-        self._lines = _Lines()
-        self._page = PlainPage()
-
-    def update(self, steps: list[StepRow]) -> None:
-        for line in self._lines.new(steps):
-            self._page.line(*line)
-        sys.stdout.flush()
-
-    def close(self) -> None:
-        """Nothing is left to do."""
-
-
-class _Live:
-    """On a terminal."""
-
-    def __init__(self, stream: TextIO) -> None:
-        from rich.live import Live  # noqa: PLC0415  (see terminal.page)
-
-        from runfolio.cli.colour import ColourPage  # noqa: PLC0415
-
-        self._lines = _Lines()
-        self._page = ColourPage(stream)
-        self._live = Live(console=self._page.console, refresh_per_second=10, transient=True)
-        self._live.start()
-
-    def update(self, steps: list[StepRow]) -> None:
-        for line in self._lines.new(steps):
-            self._page.line(*line)
-        self._live.update(self._page.text(*_below(steps)))
-
-    def close(self) -> None:
-        self._live.stop()
-
-
-def _below(steps: list[StepRow]) -> list[Text]:
-    """What is running, and how many steps there are."""
-    top = [step for step in steps if not step.depth]
-    ended = sum(step.outcome in _ENDED for step in top)
-    texts: list[Text] = []
-    for step in steps:
-        if step.outcome == "running":
+    def _below(self, running: list[StepRow]) -> list[Line]:
+        lines: list[Line] = []
+        for step in running[-_MOST_RUNNING:]:
             name, outcome, took, *_ = step_line(step)
-            texts += [name, "  ", outcome, f"  {plain(took)}\n"]
-    return [*texts, Styled(f"{ended} of {len(top)} steps", "dim")]
+            lines.append((name, "  ", outcome, f"  {plain(took)}"))
+        return [*lines, [Styled(f"{self._ended:,} of {self._count:,} steps", "dim")]]
 
 
-def _display() -> _Plain | _Live:
-    return _Live(sys.stdout) if sys.stdout is not None and sys.stdout.isatty() else _Plain()
+def done_of(executor: Executor, run: Run) -> int:
+    """How many steps of a plan a run has committed."""
+    planned = {step.path for step in executor.plan}
+    return len(planned & {path_of(one.context) for one in run.snapshots if one.context.get("point") == "after"})
+
+
+def _is_same(one: TextIO | None, other: TextIO | None) -> bool:
+    """Whether two streams go to one place."""
+    with suppress(OSError, ValueError, AttributeError, io.UnsupportedOperation):
+        return os.path.sameopenfile(one.fileno(), other.fileno())  # type: ignore[union-attr]
+    return False

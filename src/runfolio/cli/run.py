@@ -4,23 +4,40 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import nullcontext
+import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, nullcontext, redirect_stdout, suppress
 from pathlib import Path
+from shlex import quote
 from traceback import format_exception
 from types import TracebackType
 
 import click
+from msgspec import Struct
 
-from runfolio.arguments import message_of
 from runfolio.catalog import row_of
 from runfolio.cli.options import EXIT_CODES, json_option, root_option
-from runfolio.cli.progress import shown
+from runfolio.cli.progress import Screen, done_of, shown
 from runfolio.cli.show import document
-from runfolio.cli.terminal import STATE_STYLES, Column, Page, Styled, complain, duration, echo_json, number, page, size
-from runfolio.errors import RunfolioError
+from runfolio.cli.terminal import (
+    STATE_STYLES,
+    Column,
+    Page,
+    Styled,
+    complain,
+    duration,
+    echo_json,
+    give_up,
+    number,
+    page,
+    size,
+)
+from runfolio.errors import DamageWarning, RunfolioError, StepsError
+from runfolio.layout import is_config_name, root_of
 from runfolio.pipeline.executor import Executor
 from runfolio.pipeline.plan import PlannedStep
-from runfolio.run import Run
+from runfolio.pipeline.provenance import Provenance
+from runfolio.run import Run, load_run
 
 _PLAN_COLUMNS = (
     Column(title="step", right=True),
@@ -80,59 +97,126 @@ def command(
       runfolio run examples/penguins.yaml --name nightly --tag server2
       runfolio run --resume latest
     """  # noqa: D301  (\b is click's: it keeps the lines that follow)
-    executor = _executor(file, name, tags, root, resume, anyway=anyway)
+    _check(file, name, tags, resume, anyway=anyway)
+    wanted = _Wanted(file=file, name=name, tags=tags, root=root, resume=resume, anyway=anyway)
     if dry_run:
-        _print_plan(executor.plan, as_json=as_json)
+        with _aside() if as_json else nullcontext():
+            executor = wanted.executor()
+        _print_plan(executor, as_json=as_json)
         return
-    failed: BaseException | None = None
+    screen = Screen()
+    with _aside() if as_json else screen:
+        executor = wanted.executor()
+        failed = _run(executor, screen, as_json=as_json)
+    code = 0 if failed is None else 130 if isinstance(failed, KeyboardInterrupt) else 1
     try:
-        with nullcontext() if as_json else shown(lambda: executor.status):
-            executor.run()
-    except (Exception, KeyboardInterrupt) as error:
-        if executor.status.folder is None:
+        _tell(executor, wanted, as_json=as_json)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        if screen.refused is not None:
+            raise screen.refused
+    except (OSError, RunfolioError):
+        if failed is None:
             raise
-        failed = error
-    try:
-        _tell(executor, root, as_json=as_json)
-    finally:
-        if failed is not None:
-            _complain(failed)
+        give_up(sys.stdout)  # why the run failed is what counts
     if failed is not None:
-        click.get_current_context().exit(130 if isinstance(failed, KeyboardInterrupt) else 1)
+        _complain(failed)
+        click.get_current_context().exit(code)
 
 
-def _executor(
-    file: str | None, name: str | None, tags: tuple[str, ...], root: str | None, resume: str | None, *, anyway: bool
-) -> Executor:
+class _Wanted(Struct, frozen=True, kw_only=True):
+    """What the command line asks for."""
+
+    file: str | None
+    name: str | None
+    tags: tuple[str, ...]
+    root: str | None
+    resume: str | None
+    anyway: bool
+
+    def executor(self) -> Executor:
+        """The pipeline, checked and planned; modules beside its configuration can be imported."""
+        config = None if self.file is None else Path(self.file)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", DamageWarning)
+            # As Python itself does for a script: what stands beside the file can be imported.
+            sys.path.insert(0, str(self._beside() if config is None else config.absolute().parent))
+            if self.resume is None:
+                found = Executor(config, name=self.name, tags=self.tags, root=self.root)
+            else:
+                found = Executor.resume(self.resume, config, root=self.root, anyway=self.anyway)
+        for warning in {str(one.message): one for one in caught}.values():
+            if issubclass(warning.category, DamageWarning):
+                complain(str(warning.message))
+            else:
+                warnings.showwarning(warning.message, warning.category, warning.filename, warning.lineno)
+        return found
+
+    def _beside(self) -> Path:
+        """The folder of the configuration that a run was begun with."""
+        assert self.resume is not None
+        return Provenance.of_run(load_run(self.resume, root=self.root)).base
+
+
+def _check(file: str | None, name: str | None, tags: tuple[str, ...], resume: str | None, *, anyway: bool) -> None:
+    context = click.get_current_context()
     if file is None and resume is None:
-        raise click.UsageError("Missing argument 'FILE', or --resume RUN", click.get_current_context())
+        raise click.UsageError("Missing argument 'FILE', or --resume RUN", context)
     if anyway and resume is None:
-        raise click.UsageError("--anyway goes with --resume", click.get_current_context())
-    if resume is not None and (name or tags):
-        raise click.UsageError("a run that is resumed has its name and tags", click.get_current_context())
-    # As Python itself does for a script: what stands beside the file can be imported.
-    sys.path.insert(0, str(Path.cwd() if file is None else Path(file).absolute().parent))
-    config = None if file is None else Path(file)
-    if resume is None:
-        return Executor(config, name=name, tags=tags, root=root)
-    return Executor.resume(resume, config, root=root, anyway=anyway)
+        raise click.UsageError("--anyway goes with --resume", context)
+    if resume is not None and (name is not None or tags):
+        raise click.UsageError("a run that is resumed has its name and tags", context)
 
 
-def _tell(executor: Executor, root: str | None, *, as_json: bool) -> None:
+def _run(executor: Executor, screen: Screen, *, as_json: bool) -> BaseException | None:
+    """Run a pipeline; returns what made it fail, where that is recorded in its folder."""
+    process = os.getpid()
+    try:
+        with nullcontext() if as_json else shown(executor, screen):
+            executor.run()
+    except BaseException as error:  # a step may call sys.exit
+        if os.getpid() != process or not _is_begun(executor):
+            raise
+        return error
+    return None
+
+
+def _is_begun(executor: Executor) -> bool:
+    """Whether this run was begun, or taken up again."""
+    return executor.status.folder is not None and not isinstance(executor.status, Run)
+
+
+@contextmanager
+def _aside() -> Iterator[None]:
+    """Let what modules print go to standard error, for standard output is for one document; subprocesses' too."""
+    with redirect_stdout(sys.stderr), ExitStack() as stack:
+        with suppress(OSError, ValueError, AttributeError):
+            if sys.__stdout__.fileno() == 1 and sys.__stderr__.fileno() == 2:  # type: ignore[union-attr]  # noqa: PLR2004
+                kept = os.dup(1)
+                stack.callback(os.close, kept)
+                stack.callback(os.dup2, kept, 1)
+                os.dup2(2, 1)
+        yield
+
+
+def _tell(executor: Executor, wanted: _Wanted, *, as_json: bool) -> None:
     """What there is at the end, as the folder has it."""
     folder = executor.status.folder
     assert folder is not None
-    run = Run(folder)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DamageWarning)
+        run = Run(folder)
     if as_json:
         echo_json(document(run))
     else:
-        _print_end(page(), run, root)
+        _print_end(page(), run, executor, wanted)
 
 
 # The plan
 
 
-def _print_plan(plan: list[PlannedStep], *, as_json: bool) -> None:
+def _print_plan(executor: Executor, *, as_json: bool) -> None:
+    plan = executor.plan
     if as_json:
         echo_json(
             [
@@ -161,31 +245,44 @@ def _print_plan(plan: list[PlannedStep], *, as_json: bool) -> None:
     on = page()
     on.table(_PLAN_COLUMNS, rows)
     on.line()
-    on.line(f"{len(plan):,} steps, {_ends(plan):,} at the end of a branch; nothing was run")
+    done = done_of(executor, executor.status) if isinstance(executor.status, Run) else 0
+    already = f"; {done:,} done already" if done else ""
+    on.line(f"{_count(len(plan), 'step')}, {_ends(plan):,} at the end of a branch{already}; nothing was run")
 
 
 def _ends(plan: list[PlannedStep]) -> int:
     return len(plan) - len({step.parent for step in plan} - {None})
 
 
+def _count(count: int | None, what: str) -> str:
+    return f"{number(count)} {what}{'' if count == 1 else 's'}"
+
+
 # The end
 
 
-def _print_end(on: Page, run: Run, root: str | None) -> None:
+def _print_end(on: Page, run: Run, executor: Executor, wanted: _Wanted) -> None:
     row = row_of(run)
     assert run.folder is not None
-    on.line()
     state = Styled(run.state, STATE_STYLES[run.state])
-    counts = f"{number(row.steps)} steps, {number(row.changes)} schema changes, {number(row.results)} results"
+    steps = f"{done_of(executor, run):,} of {_count(len(executor.plan), 'step')}"
+    counts = f"{steps}, {_count(row.changes, 'schema change')}, {_count(row.results, 'result')}"
+    on.line()
     on.line(state, f" in {duration(row.duration_seconds)}: {counts}")
     on.line()
     on.line(Styled(f"{run.folder}/", "bold"))
     on.table(_FILE_COLUMNS, _files(run.folder))
     on.line()
-    where = "" if root is None else f" --root {root}"
+    where = "" if _is_default(run.folder.parent) else f" --root {quote(str(run.folder.parent))}"
     on.line(Styled(f"runfolio show {row.run_id}{where}", "bold"), "  tells more")
     if run.state != "completed":
-        on.line(Styled(f"runfolio run --resume {row.run_id}{where}", "bold"), "  goes on from here")
+        file = "" if wanted.file is None else f" {quote(wanted.file)}"
+        on.line(Styled(f"runfolio run{file} --resume {row.run_id}{where}", "bold"), "  goes on from here")
+
+
+def _is_default(root: Path) -> bool:
+    """Whether runs are looked up there if nothing else is said."""
+    return root.absolute() == root_of(None).absolute()
 
 
 def _files(folder: Path) -> list[tuple[str, str, str]]:
@@ -194,23 +291,33 @@ def _files(folder: Path) -> list[tuple[str, str, str]]:
     for path in sorted(folder.iterdir()):
         if path.is_dir():
             sizes = [below.lstat().st_size for below in path.iterdir()]
-            rows.append((f"{path.name}/", size(sum(sizes)), f"{len(sizes):,} files of data"))
+            rows.append((f"{path.name}/", size(sum(sizes)), _count(len(sizes), "file") + " of data"))
         elif not path.name.endswith(".lock"):
-            holds = _HOLDS.get(path.name) or _HOLDS.get(path.name.partition(".")[0], "")
+            known = "config.yaml" if is_config_name(path.name) else path.name
+            holds = _HOLDS.get(known) or _HOLDS.get(known.partition(".")[0], "")
             rows.append((path.name, size(path.lstat().st_size), holds))
     return rows
+
+
+# What went wrong
 
 
 def _complain(error: BaseException) -> None:
     """What made the run fail: an error of ours in a line, another with the part of its traceback that is the user's."""
     notes = getattr(error, "__notes__", [])
-    trace = _own_part(error.__traceback__)
-    if isinstance(error, RunfolioError | KeyboardInterrupt) or trace is None:
-        what = str(error) if isinstance(error, RunfolioError) else f"{type(error).__name__}: {message_of(error)}"
-        complain(what, *notes)
-        return
-    lines = "".join(format_exception(type(error), error, trace)).rstrip().split("\n")
-    complain("the pipeline failed", *lines)
+    if isinstance(error, KeyboardInterrupt):
+        complain("stopped by Ctrl-C", *notes)
+    elif isinstance(error, StepsError):
+        complain(error.what.partition(":")[0] + f"; {error.remedy}")
+        for failed in error.errors:
+            _complain(failed)
+    elif isinstance(error, RunfolioError):
+        problems = [problem for problem in getattr(error, "problems", ()) if problem not in str(error)]
+        complain(str(error), *(f"  {problem}" for problem in problems), *notes)
+    else:
+        trace = _own_part(error.__traceback__)
+        lines = "".join(format_exception(type(error), error, trace)).rstrip().split("\n")
+        complain("a step failed" if trace is not None else lines[0], *lines[trace is None :])
 
 
 def _own_part(trace: TracebackType | None) -> TracebackType | None:

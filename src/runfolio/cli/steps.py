@@ -7,13 +7,16 @@ have its experiment path, and where a path was run more than once, the n-th of e
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
+from pathlib import Path as FilePath
 
 from msgspec import Struct
 
-from runfolio.records import Configured, Event, Path, PathStep, Timing
+from runfolio.history import History
+from runfolio.records import Configured, Event, Metadata, Path, PathStep, Snapshot, Timing
 from runfolio.standing import path_of
+from runfolio.timeline import Stream
 from runfolio.view import RunView, converted
 
 Rows = tuple[int | None, int | None]
@@ -50,11 +53,73 @@ def steps_of(run: RunView) -> list[StepRow]:
     Those that its plan has and that did not begin come last.
     """
     going_on = run.state == "in_progress"
-    begun = {event.record_id: event for event in run.events if event.type == "step" and event.record_id}
-    timings = {timing.record_id: timing for timing in run.timing_records}
-    samples = {event.record_id: event for event in run.events if event.type == "progress" and event.record_id}
-    rows = _rows(run, list(begun.values()))
-    running = _of_last_attempt(run) if going_on else set()
+    events = run.events
+    found = _table(events, run.timing_records, run.snapshots, _of_last_attempt(events) if going_on else set())
+    begun = {path_of(event.context) for event in events if event.type == "step"}
+    return found + _not_begun(events, begun, going_on=going_on)
+
+
+class Follower:
+    """The steps of a run that goes on, looked at again and again: each look takes what is new, however long the run is.
+
+    What writers of an `earlier` attempt wrote is passed over.
+    """
+
+    def __init__(self, folder: FilePath, earlier: Collection[str] = ()) -> None:
+        self._history = History(folder)
+        self._earlier = frozenset(earlier)
+        self._held: dict[str, Stream] = {}
+        self._told: set[str | None] = set()
+
+    def look(self) -> tuple[list[StepRow], list[StepRow]]:
+        """The steps that ended since the last look, and what is running, with its inner steps. Raises FormatError."""
+        self._history.refresh()
+        ended: list[StepRow] = []
+        running: list[StepRow] = []
+        for writer, stream in self._history.timeline.streams.items():
+            held = self._held.setdefault(writer, {"event": [], "timing": [], "snapshot": []})
+            for kind in held:
+                held[kind] += stream.get(kind, ())
+            stream.clear()  # it is this History's own, and grows otherwise as the run does
+            if writer not in self._earlier:
+                new, going_on = self._steps(held)
+                ended += new
+                running += going_on
+        return ended, running
+
+    def _steps(self, held: Stream) -> tuple[list[StepRow], list[StepRow]]:
+        """The same of one writer; what is over is dropped from what is held of it."""
+        begun = {event.record_id: event for event in held["event"] if event.type == "step"}
+        ends = {timing.record_id: timing.seq for timing in held["timing"] if timing.outcome == "failed"}
+        commits = {path_of(one.context): one.seq for one in held["snapshot"] if one.context.get("point") == "after"}
+        rows = _table(held["event"], held["timing"], held["snapshot"], set(begun))
+        ended: list[StepRow] = []
+        last, open_since = 0, []
+        for row in rows:
+            if row.depth or row.record_id not in begun:
+                continue
+            event = begun[row.record_id]
+            end = ends.get(row.record_id) if row.outcome == "failed" else commits.get(path_of(event.context))
+            if end is None or row.outcome == "running":
+                open_since.append(event.seq)
+            else:
+                last = max(last, end)
+                ended += [] if row.record_id in self._told else [row]
+                self._told.add(row.record_id)
+        if all(seq > last for seq in open_since):
+            for kind, records in held.items():
+                held[kind] = [record for record in records if record.seq > last]
+        return ended, [row for row in rows if row.outcome == "running"]
+
+
+def _table(
+    events: list[Event], timed: list[Timing], snapshots: list[Snapshot[Metadata]], running: set[str | None]
+) -> list[StepRow]:
+    """The steps that began, in order; `running` tells which of those without a timing may be."""
+    begun = {event.record_id: event for event in events if event.type == "step" and event.record_id}
+    timings = {timing.record_id: timing for timing in timed}
+    samples = {event.record_id: event for event in events if event.type == "progress" and event.record_id}
+    rows = _rows(snapshots, timed, list(begun.values()))
     found = []
     for record_id, depth in _in_order(begun | timings):
         timing, record = timings.get(record_id), timings.get(record_id) or begun[record_id]
@@ -79,13 +144,13 @@ def steps_of(run: RunView) -> list[StepRow]:
                 error=error.partition("\n")[0] if isinstance(error, str) else None,
             )
         )
-    return found + _not_begun(run, {path_of(event.context) for event in begun.values()}, going_on=going_on)
+    return found
 
 
-def _of_last_attempt(run: RunView) -> set[str | None]:
+def _of_last_attempt(events: list[Event]) -> set[str | None]:
     """The steps that began since the run was last begun or resumed."""
     found: set[str | None] = set()
-    for event in run.events:
+    for event in events:
         if event.type == "state":
             found.clear()
         elif event.type == "step":
@@ -93,9 +158,9 @@ def _of_last_attempt(run: RunView) -> set[str | None]:
     return found
 
 
-def _not_begun(run: RunView, begun: set[Path], *, going_on: bool) -> list[StepRow]:
+def _not_begun(events: list[Event], begun: set[Path], *, going_on: bool) -> list[StepRow]:
     """The steps of the plan that did not begin."""
-    configured = [event for event in run.events if event.type == "config"]
+    configured = [event for event in events if event.type == "config"]
     told = converted(configured[-1].context, Configured) if configured else None
     paths: list[Path] = []
     for planned in told.plan if told else ():
@@ -117,27 +182,26 @@ def _not_begun(run: RunView, begun: set[Path], *, going_on: bool) -> list[StepRo
     ]
 
 
-def _rows(run: RunView, begun: list[Event]) -> dict[str, Rows]:
+def _rows(snapshots: list[Snapshot[Metadata]], timings: list[Timing], begun: list[Event]) -> dict[str, Rows]:
     """Rows by step: of one that was committed by its after-snapshot, of another by its before-snapshot.
 
     A timing that was recorded by hand goes with the snapshot that was, if there is one of its experiment.
     """
-    snapshots: dict[tuple[object, Path], deque[Rows]] = defaultdict(deque)
-    for snapshot in run.snapshots:
-        point = snapshot.context.get("point")
+    taken: dict[tuple[object, Path], deque[Rows]] = defaultdict(deque)
+    for snapshot in snapshots:
         path = path_of(snapshot.context) or (PathStep(snapshot.module_name or "", snapshot.experiment_name or ""),)
-        snapshots[str(point), path].append((snapshot.rows_before, snapshot.rows_after))
+        taken[str(snapshot.context.get("point")), path].append((snapshot.rows_before, snapshot.rows_after))
     rows: dict[str, Rows] = {}
     paths: dict[str, Path] = {}
     for event in begun:
         record_id = event.record_id or ""
         paths[record_id] = path_of(event.context)
-        waiting = snapshots["before", paths[record_id]]
+        waiting = taken["before", paths[record_id]]
         rows[record_id] = waiting.popleft() if waiting else (None, None)
-    for timing in run.timing_records:
+    for timing in timings:
         by_hand = (PathStep(timing.module_name, timing.experiment_name),)
         point = "after" if timing.record_id in paths else "manual"
-        waiting = snapshots[point, paths.get(timing.record_id, by_hand)]
+        waiting = taken[point, paths.get(timing.record_id, by_hand)]
         if timing.outcome == "completed" and waiting and (point == "after" or timing.parent_id is None):
             rows[timing.record_id] = waiting.popleft()
     return rows

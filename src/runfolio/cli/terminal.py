@@ -7,9 +7,11 @@ neutralises all of it, so that no command has to think of it.
 from __future__ import annotations
 
 import codecs
+import os
 import re
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Protocol, TextIO
 
@@ -206,6 +208,17 @@ def cells(text: str) -> int:
     from unicodedata import combining, east_asian_width  # noqa: PLC0415
 
     return sum(0 if combining(letter) else 1 + (east_asian_width(letter) in "WF") for letter in text)
+
+
+def give_up(stream: TextIO | None) -> None:
+    """Let what is still written to a stream that can't be written to go nowhere, what is buffered included.
+
+    The interpreter would otherwise complain of that at its end.
+    """
+    with suppress(OSError, ValueError, AttributeError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())  # type: ignore[union-attr]
+        os.close(nowhere)
 
 
 def complain(message: str, *details: str) -> None:
