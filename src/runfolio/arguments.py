@@ -6,8 +6,10 @@ Names are text, times are UTC, numbers finite; schemas may be given as the frame
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from types import TracebackType
 from typing import Any, TypeVar, get_args
 
 from msgspec import ValidationError, convert, json, to_builtins
@@ -188,6 +190,14 @@ def message_of(error: BaseException) -> str:
         return object.__repr__(error)
 
 
+def users_part(trace: TracebackType | None) -> TracebackType | None:
+    """A traceback from where it leaves this package, which only called what failed; None where it does not."""
+    home = os.path.dirname(__file__) + os.sep  # noqa: PTH120  (see layout.root_of)
+    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(home):
+        trace = trace.tb_next
+    return trace
+
+
 def failure(error: BaseException | str, module: str | None, experiment: str | None) -> Failure:
     """Why a run failed, with the end of the traceback where there is an exception."""
     if not isinstance(error, BaseException):
@@ -195,10 +205,11 @@ def failure(error: BaseException | str, module: str | None, experiment: str | No
         return Failure(type="", message=message, traceback="", module_name=module, experiment_name=experiment)
     from traceback import format_exception  # noqa: PLC0415  (only a run that fails needs it)
 
+    lines = format_exception(type(error), error, users_part(error.__traceback__) or error.__traceback__)
     return Failure(
         type=type(error).__qualname__,
         message=message_of(error),
-        traceback=text("".join(format_exception(error))[-MAX_TRACEBACK:], "traceback"),
+        traceback=text("".join(lines)[-MAX_TRACEBACK:], "traceback"),
         module_name=module,
         experiment_name=experiment,
     )

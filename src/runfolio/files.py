@@ -103,9 +103,9 @@ def _irregular(path: Path, what: str) -> FormatError:
 
 _REMEDIES = {
     errno.ENOSPC: "free some space on that disk and write again: what was recorded before is safe",
-    errno.EACCES: "allow writing there, or name another root: Status(root=...) or RUNFOLIO_RUNS",
-    errno.EPERM: "allow writing there, or name another root: Status(root=...) or RUNFOLIO_RUNS",
-    errno.EROFS: "the disk is read-only: name another root with Status(root=...) or RUNFOLIO_RUNS",
-    errno.ENOTDIR: "a part of that path is a file: name another root with Status(root=...) or RUNFOLIO_RUNS",
-    errno.EEXIST: "a part of that path is a file: name another root with Status(root=...) or RUNFOLIO_RUNS",
+    errno.EACCES: "allow writing there, or name another root: --root, Status(root=...) or RUNFOLIO_RUNS",
+    errno.EPERM: "allow writing there, or name another root: --root, Status(root=...) or RUNFOLIO_RUNS",
+    errno.EROFS: "the disk is read-only: name another root with --root, Status(root=...) or RUNFOLIO_RUNS",
+    errno.ENOTDIR: "a part of that path is a file: name another root with --root, Status(root=...) or RUNFOLIO_RUNS",
+    errno.EEXIST: "a part of that path is a file: name another root with --root, Status(root=...) or RUNFOLIO_RUNS",
 }

@@ -364,6 +364,7 @@ class TestFailure:
         for run in (executor.status, load_run(executor.status.folder)):
             assert run.state == "failed" and run.error.type == "ValueError"
             assert (run.error.module_name, run.error.experiment_name) == ("Preprocessor", "drop")
+            assert "kept.py" in run.error.traceback and "executor.py" not in run.error.traceback
             assert list(run.results) == [key for key, _, _ in expected_steps()][:10]
             assert run.snapshots[-1].module_name == "Loader", "the last good state"
             assert list(run.get_timing()["outcome"]) == ["completed"] * 10 + ["failed"]

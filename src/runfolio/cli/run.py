@@ -10,11 +10,11 @@ from contextlib import ExitStack, contextmanager, nullcontext, redirect_stdout, 
 from pathlib import Path
 from shlex import quote
 from traceback import format_exception
-from types import TracebackType
 
 import click
 from msgspec import Struct
 
+from runfolio.arguments import users_part
 from runfolio.catalog import row_of
 from runfolio.cli.options import EXIT_CODES, json_option, root_option
 from runfolio.cli.progress import Screen, done_of, shown
@@ -315,14 +315,6 @@ def _complain(error: BaseException) -> None:
         problems = [problem for problem in getattr(error, "problems", ()) if problem not in str(error)]
         complain(str(error), *(f"  {problem}" for problem in problems), *notes)
     else:
-        trace = _own_part(error.__traceback__)
+        trace = users_part(error.__traceback__)
         lines = "".join(format_exception(type(error), error, trace)).rstrip().split("\n")
         complain("a step failed" if trace is not None else lines[0], *lines[trace is None :])
-
-
-def _own_part(trace: TracebackType | None) -> TracebackType | None:
-    """A traceback from where it leaves this package; None where it does not."""
-    home = str(Path(__file__).parents[1]) + os.sep
-    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(home):
-        trace = trace.tb_next
-    return trace
