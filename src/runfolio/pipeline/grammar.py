@@ -16,19 +16,18 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any, Literal
 
 from msgspec import Struct, ValidationError, convert, structs
 
-from runfolio.pipeline.callables import Call, bind, find, in_words, name_of
+from runfolio.pipeline.callables import SAMPLE, Call, bind, find, in_words, name_of
 from runfolio.pipeline.modules import BUILT_IN, DEFAULT_METHODS
-from runfolio.pipeline.source import Node, Place, Problems, Source, nearest
+from runfolio.pipeline.source import Node, Place, Problems, Source, closest, nearest
 
 RUN = "Run"
 METHOD = "method"
-MAX_SAMPLES = 100_001
-"""One more than a plan has steps at most, which is told there."""
 
 
 class Settings(Struct, frozen=True, kw_only=True):
@@ -47,12 +46,39 @@ class Experiment(Struct, frozen=True):
     calls: tuple[Call, ...]
     place: Place
 
+    @property
+    def samples(self) -> int:
+        """How many experiments it stands for: one for each sample that a call of it is to draw."""
+        return max((call.samples for call in self.calls), default=1)
+
+    def sampled(self) -> list[Experiment]:
+        """One experiment for each sample where several are wanted: `name_[3-1]`, `name_[3-2]`, `name_[3-3]`."""
+        count = self.samples
+        if count == 1:
+            return [self]
+        return [
+            Experiment(
+                f"{self.name}_[{count}-{index}]", tuple(_of_sample(call, index) for call in self.calls), self.place
+            )
+            for index in range(1, count + 1)
+        ]
+
+
+def _of_sample(call: Call, index: int) -> Call:
+    return call if call.samples == 1 else structs.replace(call, parameters={**call.parameters, SAMPLE: index})
+
 
 class Module(Struct, frozen=True):
-    """A module and its experiments."""
+    """A module and its experiments, of which those of several samples stand for one each."""
 
     name: str
     experiments: tuple[Experiment, ...]
+    place: Place
+
+    @property
+    def width(self) -> int:
+        """How many experiments there are, each sample counted."""
+        return sum(experiment.samples for experiment in self.experiments)
 
 
 class Pipeline(Struct, frozen=True):
@@ -78,7 +104,7 @@ class _Parser:
     def pipeline(self, node: Node) -> Pipeline:
         """The whole configuration."""
         if node.entries is None and not node.is_empty:
-            self._problem(node.place, "expected a mapping of modules")
+            self._problem(node.place, f"expected a mapping of modules, got {_kind(node)}")
             return Pipeline(Settings(), ())
         entries = node.entries or {}
         settings = self._settings(entries[RUN]) if RUN in entries else Settings()
@@ -91,51 +117,64 @@ class _Parser:
         return Pipeline(settings, tuple(modules))
 
     def _settings(self, node: Node) -> Settings:
-        if node.entries is None:
-            if node.value is not None:
-                self._problem(node.place, f"expected a mapping of {', '.join(Settings.__struct_fields__)}")
-            return Settings()
         types = {field.name: field.type for field in structs.fields(Settings)}
+        if node.entries is None and node.value is not None:
+            self._problem(node.place, f"expected a mapping of {', '.join(types)}, got {_kind(node)}")
         found: dict[str, Any] = {}
-        for name, entry in node.entries.items():
+        for name, entry in (node.entries or {}).items():
             if name not in types:
-                self._problem(entry.place, f"no such setting; {nearest(name, list(types))}")
+                self._problem(entry.place, f"no such setting; {nearest(name, types)}")
                 continue
+            value = entry.value
+            if value is None:  # as if it were not there
+                continue
+            if isinstance(value, os.PathLike):
+                value = os.fspath(value)
             try:
-                found[name] = convert(entry.value, types[name])
+                found[name] = convert(value, types[name])
             except ValidationError as error:
-                self._problem(entry.place, in_words(error))
+                self._problem(entry.place, in_words(error, types[name]))
+            else:
+                self._check_text(entry, found[name])
         return Settings(**found)
 
+    def _check_text(self, node: Node, value: str | list[str]) -> None:
+        texts = [value] if isinstance(value, str) else value
+        if any("\0" in text for text in texts):
+            self._problem(node.place, "it holds a null character")
+        if not all(texts):
+            self._problem(node.place, "it is empty text")
+
     def _module(self, name: str, node: Node, *, is_first: bool) -> Module:
-        if not name:
+        if not name.strip():
             self._problem(node.place, "a module's name is empty")
         if node.is_empty:
             self._problem(node.place, "the module has no experiment")
         elif node.entries is None:
-            self._problem(node.place, "expected a mapping of experiments")
-        experiments: list[Experiment] = []
-        for experiment, below in (node.entries or {}).items():
-            experiments += _sampled(self._experiment(name, experiment, below, is_first=is_first))
-        names: set[str] = set()
-        for found in experiments:
-            if found.name in names:
-                self._problem(found.place, f"two experiments have the name {found.name!r}")
-            names.add(found.name)
-        return Module(name, tuple(experiments))
+            meant = f"; for settings, write {RUN}" if name.lower() == RUN.lower() else ""
+            self._problem(node.place, f"expected a mapping of experiments, got {_kind(node)}{meant}")
+        experiments = [
+            self._experiment(name, experiment, below, is_first=is_first)
+            for experiment, below in (node.entries or {}).items()
+        ]
+        return Module(name, tuple(experiments), node.place)
 
     def _experiment(self, module: str, name: str, node: Node, *, is_first: bool) -> Experiment:
-        if not name:
+        if not name.strip():
             self._problem(node.place, "an experiment's name is empty")
         parts = [node] if node.items is None else node.items
         if not parts:
             self._problem(node.place, "the list has no call")
-        calls = [self._call(module, part, has_data=not is_first or index > 0) for index, part in enumerate(parts)]
-        return Experiment(name, tuple(call for call in calls if call is not None), node.place)
+        found = [self._call(module, part, has_data=not is_first or index > 0) for index, part in enumerate(parts)]
+        calls = tuple(call for call in found if call is not None)
+        if sum(call.samples > 1 for call in calls) > 1:
+            self._problem(node.place, "several calls of one list draw samples; make an experiment of each")
+        return Experiment(name, calls, node.place)
 
     def _call(self, module: str, node: Node, *, has_data: bool) -> Call | None:
         if node.entries is None and node.value is not None:
-            self._problem(node.place, "expected a mapping of parameters")
+            meant = f"; for settings, write {RUN}" if module.lower() == RUN.lower() else ""
+            self._problem(node.place, f"expected a mapping of parameters, got {_kind(node)}{meant}")
             return None
         given = dict(node.entries or {})
         named = given.pop(METHOD, None)
@@ -143,8 +182,7 @@ class _Parser:
         method = DEFAULT_METHODS.get(module) if named is None else named.value
         if method is None:
             known = ", ".join(BUILT_IN.get(module, ()))
-            hint = f"there is {known}" if known else "write method: package.module:callable"
-            self._problem(place, f"no method; {hint}")
+            self._problem(place, f"no method; {f'there is {known}' if known else self._other(module)}")
             return None
         function = find(module, method, place, self._problems)
         if function is None:
@@ -155,18 +193,15 @@ class _Parser:
             self._problem(where, what)
         return call
 
+    def _other(self, module: str) -> str:
+        meant = closest(module, BUILT_IN)
+        return f"did you mean the module {meant!r}?" if meant else "write method: package.module:callable"
 
-def _sampled(experiment: Experiment) -> list[Experiment]:
-    """One experiment for each sample where several are wanted: `name_[3-1]`, `name_[3-2]`, `name_[3-3]`."""
-    count = experiment.calls[0].samples if len(experiment.calls) == 1 else 1
-    if count <= 1:
-        return [experiment]
-    (call,) = experiment.calls
-    return [
-        Experiment(
-            f"{experiment.name}_[{count}-{index}]",
-            (structs.replace(call, parameters={**call.parameters, "sample": index}),),
-            experiment.place,
-        )
-        for index in range(1, min(count, MAX_SAMPLES) + 1)
-    ]
+
+def _kind(node: Node) -> str:
+    if node.entries is not None or node.items is not None:
+        return "a mapping" if node.items is None else "a list"
+    value = node.value
+    return {str: "text", bool: "true or false", int: "a number", float: "a number"}.get(
+        type(value), type(value).__name__
+    )

@@ -8,10 +8,19 @@ The Executor resolves such a path against the folder of the configuration, and h
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
-INPUT, OUTPUT = "input", "output"
+
+class FileKind(Enum):
+    """What a parameter's file is for."""
+
+    INPUT = "input"
+    OUTPUT = "output"
+
+
+INPUT, OUTPUT = FileKind.INPUT, FileKind.OUTPUT
 
 InputFile = Annotated[Path, INPUT]
 """A file to read."""

@@ -1,15 +1,17 @@
 """A configuration as a tree: YAML text, a file of it, or a dict, each part with its place.
 
-YAML is 1.1 as PyYAML reads it, by its safe loader, with two differences: `1e3` is a number, and the names of modules,
-experiments and parameters are text as they are written, so that `no:` and `2024-01-01:` are names.
+YAML is 1.1 as PyYAML reads it, by its safe loader, with three differences: `1e3` is a number, `=` and `<<` are text
+where they are values, and the names of modules, experiments and parameters are text as they are written, so that `no:`
+and `2024-01-01:` are names.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,26 +20,42 @@ from msgspec import Struct, structs
 
 from runfolio.errors import ConfigError, FormatError
 from runfolio.files import read_bytes
+from runfolio.values import plain_text
 
 MAX_BYTES = 16 * 1024 * 1024
-MAX_NODES = 1_000_000
+MAX_NODES = 100_000
 """More than anyone writes by hand; aliases of aliases can stand for any number."""
+MAX_DEPTH = 64
 
 _UNNAMED = "the configuration"
-_DEEP = "it is nested too deeply"
+_DEEP = f"it is nested more than {MAX_DEPTH} levels deep"
+_LARGE = f"it has more than {MAX_NODES:,} parts; leave what is large in a file of its own"
+_CIRCLE = "it contains itself"
 _TAGS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
+_MERGE = "tag:yaml.org,2002:merge"
+_NAMED_LEVELS = 3
+"""Modules, experiments and parameters: their names are text, what is below a parameter is a value with its own keys."""
+
+_MAX_WORD = 80
+_MAX_WHAT = 500
+_MAX_LISTED = 20
+_MAX_COMPARED = 10_000
 
 
 class Place(Struct, frozen=True):
-    """Where something stands: the names that lead to it and, in YAML, line and column, counted from 1."""
+    """Where something stands: the names that lead to it and, in YAML, line and column, counted from 1.
+
+    `order` is that of the parts of a dict, which has no lines.
+    """
 
     names: tuple[str, ...] = ()
     line: int | None = None
     column: int | None = None
+    order: int = 0
 
     def __str__(self) -> str:
         place = "" if self.line is None else f"line {self.line}, column {self.column}: "
-        return place + (f"{' → '.join(self.names)}: " if self.names else "")
+        return place + (f"{' → '.join(map(_name_shown, _outermost(self.names)))}: " if self.names else "")
 
 
 class Node(Struct, frozen=True):
@@ -49,6 +67,8 @@ class Node(Struct, frozen=True):
     items: list[Node] | None = None
     span: tuple[int, int] = (0, 0)
     """Where it stands in the text, for a scalar in YAML."""
+    keys: dict[str, Any] = {}
+    """Of a mapping below a parameter, the keys that are no text by their names: numbers and dates."""
 
     @property
     def is_empty(self) -> bool:
@@ -61,18 +81,19 @@ class Problems:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self._found: dict[str, tuple[int, int]] = {}
+        self._found: dict[str, tuple[int, int, int]] = {}
 
     def add(self, place: Place, what: str) -> None:
         """Note a problem at a place."""
-        self._found.setdefault(f"{place}{what}", (place.line or 0, place.column or 0))
+        told = f"{place}{_one_line(what, _MAX_WHAT)}"
+        self._found.setdefault(told, (place.line or 0, place.column or 0, place.order))
 
     def raise_any(self) -> None:
         """Raise ConfigError with all of them, in the order of the file, if there are any."""
         if not self._found:
             return
         problems = tuple(sorted(self._found, key=lambda problem: self._found[problem]))
-        count = "one problem" if len(problems) == 1 else f"{len(problems)} problems"
+        count = "one problem" if len(problems) == 1 else f"{len(problems):,} problems"
         raise ConfigError(f"{self.name} has {count}, and nothing was run:", problems=problems, file=self.name)
 
 
@@ -89,17 +110,37 @@ class Source(Struct, frozen=True):
     base: Path
 
 
-def nearest(word: str, known: Iterator[str] | list[str] | tuple[str, ...]) -> str:
+def closest(word: str, known: Iterable[str]) -> str | None:
+    """The name that was probably meant, upper case or lower."""
+    names = list(islice(known, _MAX_COMPARED))
+    by_lower = {name.lower(): name for name in reversed(names)}
+    close = get_close_matches(word, names, n=1) or get_close_matches(word.lower(), by_lower, n=1)
+    return by_lower.get(close[0], close[0]) if close else None
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
     """A hint at the name that was meant, or at those that there are.
 
     >>> nearest("scal", ["scale", "drop"]), nearest("x", ["scale", "drop"])
     ("did you mean 'scale'?", 'there is scale, drop')
     """
     names = list(known)
-    close = get_close_matches(word, names, n=1) or get_close_matches(word.lower(), names, n=1)
-    if close:
-        return f"did you mean {close[0]!r}?"
-    return f"there is {', '.join(names)}" if names else "there is none"
+    close = closest(word, names)
+    if close is not None:
+        return f"did you mean {close!r}?"
+    if not names:
+        return "there is none"
+    listed = ", ".join(names[:_MAX_LISTED])
+    return f"there is {listed}" + (f" and {len(names) - _MAX_LISTED:,} others" if len(names) > _MAX_LISTED else "")
+
+
+def shown(value: Any) -> str:
+    """A value as a message quotes it: in short, and on one line."""
+    try:
+        found = repr(value)
+    except Exception:  # noqa: BLE001  (the object is the user's, and so is what its repr raises)
+        found = f"a {type(value).__name__}"
+    return _one_line(found, _MAX_WORD)
 
 
 def read(config: Any) -> Source:
@@ -109,27 +150,49 @@ def read(config: Any) -> Source:
     """
     if isinstance(config, Mapping):
         problems = Problems(_UNNAMED)
-        return Source(_from_python(config, (), problems, ()), problems, None, None, Path.cwd())
+        return Source(_PythonReader(problems).root(config), problems, None, None, _current_folder())
     if not isinstance(config, str | os.PathLike):
         raise ConfigError(
-            f"the configuration is a {type(config).__name__}", remedy="pass a path, YAML text or a dict of modules"
+            f"the configuration is of type {type(config).__name__}",
+            remedy="pass a path, YAML text or a dict of modules",
         )
-    if isinstance(config, str) and ("\n" in config or ": " in config or config.endswith(":") or not config.strip()):
-        return from_yaml(config, None, Path.cwd())
-    path = Path(config)
-    return from_yaml(_text(path), path, path.absolute().parent)
+    if isinstance(config, str) and _is_yaml(config):
+        return from_yaml(config, None, _current_folder())
+    try:
+        path = Path(config)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"the configuration {shown(config)} is no path", remedy="name a YAML file") from error
+    text = _text(path)
+    return from_yaml(text, path, Path(os.path.abspath(path)).parent)  # noqa: PTH100  (absolute() keeps ..)
+
+
+def _is_yaml(text: str) -> bool:
+    return any(mark in text for mark in ("\n", "\r", ": ")) or text.endswith(":") or not text.strip()
+
+
+def _current_folder() -> Path:
+    try:
+        return Path.cwd()
+    except OSError as error:
+        raise ConfigError(
+            f"the current folder can't be told: {error.strerror}", remedy="change to one that is there"
+        ) from error
 
 
 def _text(path: Path) -> str:
     try:
         data = read_bytes(path.resolve(strict=True), MAX_BYTES + 1)
     except (OSError, FormatError, ValueError, RuntimeError) as error:
-        reason = getattr(error, "strerror", None) or getattr(error, "what", None) or str(error)
+        what, remedy = _unreadable(path, error)
         raise ConfigError(
-            f"the configuration {path} can't be read: {reason}", remedy="name a YAML file", file=str(path)
+            f"the configuration {_one_line(str(path), 300)} can't be read: {what}", remedy=remedy, file=str(path)
         ) from error
     if len(data) > MAX_BYTES:
-        raise ConfigError(f"the configuration {path} has more than {MAX_BYTES:,} bytes", file=str(path))
+        raise ConfigError(
+            f"the configuration {path} has more than {MAX_BYTES:,} bytes",
+            remedy="leave what is large in a file of its own",
+            file=str(path),
+        )
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -140,47 +203,156 @@ def _text(path: Path) -> str:
         ) from error
 
 
+def _unreadable(path: Path, error: Exception) -> tuple[str, str]:
+    """Why a file can't be read, and what to do."""
+    remedy = "name a YAML file, or pass YAML text or a dict"
+    if isinstance(error, FileNotFoundError):
+        try:
+            close = closest(path.name, sorted(os.listdir(path.parent)))  # noqa: PTH208
+        except (OSError, ValueError):
+            close = None
+        return "there is no such file", f"did you mean {close!r}?" if close else remedy
+    if isinstance(error, FormatError):
+        return "it is a folder" if path.is_dir() else "it is no regular file", remedy
+    if isinstance(error, UnicodeError):
+        return "its name has characters that no file name can have", remedy
+    return getattr(error, "strerror", None) or str(error), remedy
+
+
+# Words
+
+
+def _one_line(text: str, limit: int) -> str:
+    """Text on one line: what can't be printed as its escape, and cut where it is long."""
+    cut = text if len(text) <= limit else f"{text[: limit - 1]}…"
+    if cut.isprintable():
+        return cut
+    return "".join(
+        char if char.isprintable() else " " if char == "\n" else repr(char)[1:-1] for char in plain_text(cut)
+    )
+
+
+def _name_shown(name: str) -> str:
+    if name and len(name) <= _MAX_WORD and name.isprintable() and name.strip() == name:
+        return name
+    return repr(name if len(name) <= _MAX_WORD else f"{name[:_MAX_WORD]}…")
+
+
+def _outermost(names: tuple[str, ...]) -> tuple[str, ...]:
+    return names if len(names) <= 8 else (*names[:7], "…")  # noqa: PLR2004
+
+
 # Dicts
 
 
-def _from_python(value: Any, names: tuple[str, ...], problems: Problems, inside: tuple[int, ...]) -> Node:
-    place = Place(names)
-    if id(value) in inside:
-        problems.add(place, "it contains itself")
-        return Node(place, None)
-    if len(inside) > 100:  # noqa: PLR2004
-        problems.add(place, _DEEP)
-        return Node(place, None)
-    if isinstance(value, Mapping):
+class _TooLarge(Exception):
+    """There are more parts than are looked at."""
+
+
+class _PythonReader:
+    """Makes the tree of a dict."""
+
+    def __init__(self, problems: Problems) -> None:
+        self._problems = problems
+        self._inside: set[int] = set()
+        self._count = 0
+
+    def root(self, config: Mapping[Any, Any]) -> Node:
+        """The whole of it."""
+        try:
+            return self._node(config, ())
+        except (_TooLarge, RecursionError) as error:
+            self._problems.add(Place(), _LARGE if isinstance(error, _TooLarge) else _DEEP)
+            return Node(Place(), config, {})
+
+    def _node(self, value: Any, names: tuple[str, ...]) -> Node:
+        self._count += 1
+        if self._count > MAX_NODES:
+            raise _TooLarge
+        place = Place(names, order=self._count)
+        if not isinstance(value, Mapping | list | tuple):
+            return Node(place, value)
+        if id(value) in self._inside or len(self._inside) > MAX_DEPTH:
+            self._problems.add(place, _CIRCLE if id(value) in self._inside else _DEEP)
+            return Node(place, None)
+        self._inside.add(id(value))
+        try:
+            if isinstance(value, Mapping):
+                return self._mapping(value, place)
+            return Node(place, value, items=[self._node(item, names) for item in value])
+        finally:
+            self._inside.discard(id(value))
+
+    def _mapping(self, value: Mapping[Any, Any], place: Place) -> Node:
         entries: dict[str, Node] = {}
-        for key, item in value.items():
-            name = key if isinstance(key, str) else str(key)
+        keys: dict[str, Any] = {}
+        try:
+            pairs = [(_name_of_key(key), key, item) for key, item in value.items()]
+        except Exception as error:  # noqa: BLE001  (the mapping and its keys are the user's own)
+            self._problems.add(place, f"its names can't be read: {type(error).__name__}: {error}")
+            return Node(place, None)
+        for name, key, item in pairs:
             if name in entries:
-                problems.add(place, f"two names are the same text, {name!r}")
-            entries[name] = _from_python(item, (*names, name), problems, (*inside, id(value)))
-        return Node(place, value, entries)
-    if isinstance(value, list | tuple):
-        items = [_from_python(item, names, problems, (*inside, id(value))) for item in value]
-        return Node(place, value, items=items)
-    return Node(place, value)
+                what = f"two names are the same text, {shown(name)}"
+                self._problems.add(structs.replace(entries[name].place, names=place.names), what)
+            found = self._node(item, (*place.names, name))
+            entries.setdefault(name, found)
+            if len(place.names) >= _NAMED_LEVELS and type(key) is not str:
+                keys[name] = key
+        return Node(place, value, entries, keys=keys)
+
+
+def _name_of_key(key: Any) -> str:
+    if isinstance(key, str):
+        return plain_text(key)
+    try:
+        return plain_text(str(key))
+    except ValueError:  # Python refuses to spell out more than 4,300 digits
+        return hex(key)
 
 
 # YAML
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader, to which `1e3` is a number as in YAML 1.2."""
+    """PyYAML's safe loader, to which `1e3` is a number as in YAML 1.2, and which stops where there is too much."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._depth = self._count = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        """A node of the document."""
+        self._depth += 1
+        self._count += 1
+        if self._depth > MAX_DEPTH + 1 or self._count > MAX_NODES:
+            what = _DEEP if self._depth > MAX_DEPTH + 1 else _LARGE
+            raise _TooMuch(problem=what, problem_mark=self.get_mark())
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self._depth -= 1
 
 
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)[eE][-+]?[0-9]+\Z"), list("-+.0123456789")
-)
+class _TooMuch(yaml.MarkedYAMLError):
+    """More than is looked at."""
+
+
+FLOAT = ("tag:yaml.org,2002:float", re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)[eE][-+]?[0-9]+\Z"))
+"""Numbers that YAML 1.1 takes for text, and whoever writes them does not."""
+
+_Loader.add_implicit_resolver(*FLOAT, list("-+.0123456789"))
+for _tag in ("tag:yaml.org,2002:value", _MERGE):
+    _Loader.add_constructor(_tag, lambda loader, node: str(node.value))
 
 
 def from_yaml(text: str, path: Path | None, base: Path) -> Source:
     """A configuration in YAML, of a file or of none, whose own paths start from `base`. Raises ConfigError."""
-    problems = Problems(_UNNAMED if path is None else str(path))
+    problems = Problems(_UNNAMED if path is None else _one_line(str(path), 300))
     node = None
+    if len(text) > MAX_BYTES:
+        problems.add(Place(), f"it has more than {MAX_BYTES:,} characters; leave what is large in a file of its own")
+        problems.raise_any()
     try:
         loader = _Loader(text)
         try:
@@ -191,8 +363,11 @@ def from_yaml(text: str, path: Path | None, base: Path) -> Source:
     except yaml.YAMLError as error:
         problems.add(*_of_yaml(error, text))
         problems.raise_any()
-    except RecursionError:
-        problems.add(Place(), _DEEP)
+    except (RecursionError, _TooLarge) as error:
+        problems.add(Place(), _LARGE if isinstance(error, _TooLarge) else _DEEP)
+        problems.raise_any()
+    except (ValueError, OverflowError) as error:  # of "\\UFFFFFFFF", and of directives
+        problems.add(Place(), f"no valid YAML: {error}")
         problems.raise_any()
     return Source(node or Node(Place(), None), problems, text, path, base)
 
@@ -200,14 +375,37 @@ def from_yaml(text: str, path: Path | None, base: Path) -> Source:
 def _of_yaml(error: yaml.YAMLError, text: str) -> tuple[Place, str]:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     if mark is not None:
-        what = ", ".join(filter(None, (getattr(error, "context", None), getattr(error, "problem", None))))
-        return _place(mark, ()), f"no valid YAML: {what}"
+        return _place(mark, ()), _syntax_problem(error, mark, text)
     position = getattr(error, "position", None)  # of a character that YAML does not allow
     if isinstance(position, int):
-        line = text.count("\n", 0, position) + 1
-        column = position - (text.rfind("\n", 0, position) + 1) + 1
-        return Place((), line, column), f"no valid YAML: the character {text[position]!r} is not allowed"
+        before = re.split(r"\r\n|[\r\n\x85\u2028\u2029]", text[:position])
+        place = Place((), len(before), len(before[-1]) + 1)
+        return place, f"no valid YAML: the character {text[position]!r} is not allowed"
     return Place(), f"no valid YAML: {error}"
+
+
+def _syntax_problem(error: yaml.YAMLError, mark: yaml.Mark, text: str) -> str:
+    problem = str(getattr(error, "problem", None) or "")
+    if isinstance(error, _TooMuch):
+        return problem
+    if text[mark.index : mark.index + 1] == "\t":
+        return "no valid YAML: a tab; indent by blanks"
+    if "another document" in problem:
+        return "no valid YAML: a second document begins; a configuration is one"
+    undefined = re.fullmatch(r"could not determine a constructor for the tag '(.*)'", problem, re.DOTALL)
+    if undefined:
+        return f"no valid YAML: the tag {_short_tag(undefined[1])} has no meaning here"
+    if "mapping values are not allowed" in problem:
+        return "no valid YAML: a colon where no name can end; put text with a colon and a blank in quotes"
+    what = ", ".join(filter(None, (getattr(error, "context", None), problem)))
+    return f"no valid YAML: {what}"
+
+
+def _short_tag(tag: str) -> str:
+    return shown(tag.replace("tag:yaml.org,2002:", "!!", 1))
+
+
+Pairs = dict[str, tuple[yaml.Node, yaml.Node]]
 
 
 class _Reader:
@@ -216,73 +414,114 @@ class _Reader:
     def __init__(self, loader: _Loader, problems: Problems) -> None:
         self._loader = loader
         self._problems = problems
-        self._inside: list[int] = []
+        self._inside: set[int] = set()
         self._count = 0
+        self._pairs_of: dict[int, Pairs] = {}
 
     def node(self, node: yaml.Node, names: tuple[str, ...]) -> Node:
         """A node with all below it."""
         place = _place(node.start_mark, names)
         self._count += 1
-        if id(node) in self._inside or self._count > MAX_NODES:
-            self._problems.add(place, "it contains itself" if id(node) in self._inside else "it is too large")
+        if self._count > MAX_NODES:
+            raise _TooLarge
+        if id(node) in self._inside or len(self._inside) > MAX_DEPTH:
+            self._problems.add(place, _CIRCLE if id(node) in self._inside else _DEEP)
             return Node(place, None)
-        self._inside.append(id(node))
+        self._inside.add(id(node))
         try:
             return self._below(node, place, names)
         finally:
-            self._inside.pop()
+            self._inside.discard(id(node))
 
     def _below(self, node: yaml.Node, place: Place, names: tuple[str, ...]) -> Node:
         if isinstance(node, yaml.ScalarNode):
             return Node(place, self._scalar(node, place), span=(node.start_mark.index, node.end_mark.index))
         if node.tag not in _TAGS:
-            self._problems.add(place, f"no valid YAML: the tag {node.tag!r} has no meaning here")
+            self._problems.add(place, f"no valid YAML: the tag {_short_tag(str(node.tag))} has no meaning here")
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, place, names)
         items = [self.node(item, names) for item in node.value]
         return Node(place, [item.value for item in items], items=items)
 
     def _mapping(self, node: yaml.MappingNode, place: Place, names: tuple[str, ...]) -> Node:
-        self._find_twins(node, names)
-        try:
-            self._loader.flatten_mapping(node)
-        except yaml.YAMLError as error:
-            self._problems.add(*_of_yaml(error, ""))
         entries: dict[str, Node] = {}
         values: dict[Any, Any] = {}
-        for key, value in node.value:
-            name = self._name(key)
+        keys: dict[str, Any] = {}
+        lines: dict[Any, int] = {}
+        for name, (key, value) in self._pairs(node, names).items():
             found = self.node(value, (*names, name))
-            if value.start_mark.line != key.start_mark.line:
-                # The key says better where it stands than the first thing below it.
+            if value.start_mark.line != key.start_mark.line or value.start_mark.index == value.end_mark.index:
+                # The key says better where it stands than the first thing below it, or than nothing.
                 found = structs.replace(found, place=_place(key.start_mark, (*names, name)))
             entries[name] = found
-            if isinstance(key, yaml.ScalarNode):
-                values[self._scalar(key, place)] = found.value
-        return Node(place, values, entries)
+            here = _place(key.start_mark, (*names, name))
+            of_value: Any = self._scalar(key, here) if len(names) >= _NAMED_LEVELS else name
+            if of_value in values:
+                self._problems.add(here, f"it is the same as the name in line {lines[of_value]}; put both in quotes")
+            values[of_value] = found.value
+            lines[of_value] = key.start_mark.line + 1
+            if type(of_value) is not str:
+                keys[name] = of_value
+        return Node(place, values, entries, keys=keys)
 
-    def _find_twins(self, node: yaml.MappingNode, names: tuple[str, ...]) -> None:
-        lines: dict[str, int] = {}
-        for key, _ in node.value:
-            name = self._name(key)
-            if name in lines and name != "<<":
-                self._problems.add(_place(key.start_mark, (*names, name)), f"it is in line {lines[name]} already")
-            lines.setdefault(name, key.start_mark.line + 1)
+    def _pairs(self, node: yaml.MappingNode, names: tuple[str, ...]) -> Pairs:
+        """Name, key and value of each entry of a mapping; those that are merged into it come first."""
+        if id(node) in self._pairs_of:
+            return self._pairs_of[id(node)]
+        self._pairs_of[id(node)] = {}  # for one that is merged into itself
+        own: Pairs = {}
+        merged: Pairs = {}
+        for key, value in node.value:
+            if key.tag == _MERGE:
+                for name, pair in self._merged(key, value, names):
+                    merged.setdefault(name, pair)
+                continue
+            if not isinstance(key, yaml.ScalarNode):
+                self._problems.add(_place(key.start_mark, names), "a name is text, not a list or a mapping")
+                continue
+            name = plain_text(str(key.value))
+            if key.tag not in self._loader.yaml_constructors:
+                what = f"no valid YAML: the tag {_short_tag(str(key.tag))} has no meaning here"
+                self._problems.add(_place(key.start_mark, (*names, name)), what)
+            if name in own:
+                line = own[name][0].start_mark.line + 1
+                self._problems.add(_place(key.start_mark, (*names, name)), f"it is in line {line} already")
+            own.setdefault(name, (key, value))
+        self._pairs_of[id(node)] = found = {**merged, **own}
+        return found
 
-    def _name(self, key: yaml.Node) -> str:
-        if isinstance(key, yaml.ScalarNode):
-            return str(key.value)
-        self._problems.add(_place(key.start_mark, ()), "a name is text, not a list or a mapping")
-        return ""
+    def _merged(self, key: yaml.Node, value: yaml.Node, names: tuple[str, ...]) -> list[tuple[str, Any]]:
+        sources: list[Any] = value.value if isinstance(value, yaml.SequenceNode) else [value]
+        if not all(isinstance(source, yaml.MappingNode) for source in sources):
+            self._problems.add(_place(key.start_mark, names), "<< takes a mapping, or a list of mappings")
+            return []
+        return [pair for source in sources for pair in self._pairs(source, names).items()]
 
-    def _scalar(self, node: yaml.ScalarNode, place: Place) -> Any:
+    def _scalar(self, node: yaml.Node, place: Place) -> Any:
+        if node.tag in _TAGS:
+            self._problems.add(place, f"no valid YAML: the tag {_short_tag(str(node.tag))} has no meaning here")
+            return None
         try:
             return self._loader.construct_object(node)
         except yaml.YAMLError as error:
-            self._problems.add(*_of_yaml(error, ""))
-        except (ValueError, TypeError, OverflowError) as error:
-            self._problems.add(place, f"no valid value: {error}")
+            where, what = _of_yaml(error, "")
+            self._problems.add(structs.replace(where, names=place.names), what)
+        except RecursionError:
+            raise
+        except Exception as error:  # noqa: BLE001  (what PyYAML raises for `!!bool x` and the like is of any type)
+            self._problems.add(place, _no_value(node, error))
         return None
+
+
+def _no_value(node: yaml.Node, error: Exception) -> str:
+    kind = {
+        "int": "is no whole number",
+        "float": "is no number",
+        "timestamp": "is no date or time",
+        "bool": "is neither true nor false",
+    }.get(str(node.tag).rpartition(":")[2], "is no valid value")
+    reason = f" ({error})" if isinstance(error, ValueError) and len(str(node.value)) < _MAX_WORD else ""
+    return f"{shown(node.value)} {kind}{reason}; put text in quotes"
 
 
 def _place(mark: yaml.Mark, names: tuple[str, ...]) -> Place:

@@ -251,8 +251,7 @@ def test_signatures_are_by_keyword_and_the_path_is_an_input_file(method):
     assert typing.get_type_hints(function, include_extras=True)["path"] == InputFile
     assert next(iter(parameters)) == "path" and parameters["path"].default is inspect.Parameter.empty
     kinds = {parameter.kind for parameter in parameters.values()}
-    allowed = {inspect.Parameter.KEYWORD_ONLY, *([inspect.Parameter.VAR_KEYWORD] if method == "file" else [])}
-    assert kinds == allowed
+    assert kinds == {inspect.Parameter.KEYWORD_ONLY}
 
 
 @pytest.mark.parametrize(

@@ -71,6 +71,9 @@ correct the value, or name another dtype
     """
     if column.dtype == dtype:
         return column
+    if not len(column):
+        none: pd.Series[Any] = pd.Series([], dtype=dtype, index=column.index, name=column.name)
+        return none
     plain = column.astype(object).infer_objects() if isinstance(column.dtype, pd.CategoricalDtype) else column
     try:
         return _converted(plain, dtype)

@@ -52,13 +52,15 @@ def encoded(frame: pd.DataFrame, values: dict[str, list[Any]]) -> pd.DataFrame:
     if not columns:
         raise InputError("no column would be left", remedy="leave drop_first out", key="drop_first")
     done = pd.concat(columns, axis=1)
-    done.columns = pd.Index(labels, dtype=frame.columns.dtype, name=frame.columns.name)
+    dtype = frame.columns.dtype if isinstance(frame.columns.dtype, pd.StringDtype) else object
+    done.columns = pd.Index(labels, dtype=dtype, name=frame.columns.name)
     done.attrs = dict(frame.attrs)
     return done
 
 
 def _columns(column: pd.Series[Any], values: list[Any]) -> list[pd.Series[Any]]:
-    codes = pd.Index(values, dtype=object).get_indexer(column.astype(object))
+    # Older versions of pandas would make dates of objects, and warn of it.
+    codes = pd.Index(values, dtype=object).get_indexer(pd.Index(column.astype(object), dtype=object))
     return [
         pd.Series(codes == code, index=column.index, name=f"{column.name}_{value}") for code, value in enumerate(values)
     ]

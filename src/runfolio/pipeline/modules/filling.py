@@ -86,8 +86,8 @@ def _fitting(column: pd.Series[Any], value: Any) -> Any:
 
 
 def _check_range(column: pd.Series[Any], fill: Any) -> None:
-    """An integer that is too large would begin anew in some versions of NumPy."""
-    if types.is_integer_dtype(column.dtype):
+    """A number that is too large would begin anew in some versions of NumPy, or become infinite."""
+    if is_number(column):
         try:
             casts.convert(pd.Series([fill]), column.dtype)
         except InputError as error:

@@ -19,7 +19,8 @@ from pandas.errors import DtypeWarning, ParserWarning
 
 from runfolio.errors import InputError
 from runfolio.pipeline.modules import unreadable
-from runfolio.pipeline.modules.tables import Tables
+from runfolio.pipeline.modules.blame import blame
+from runfolio.pipeline.modules.tables import Tables, nearest
 from runfolio.pipeline.parameters import InputFile
 
 # What a configuration has no use for, or pandas is about to remove.
@@ -69,7 +70,8 @@ def file(*, path: InputFile, **options: Any) -> Tables:
     takes = list(inspect.signature(method).parameters)
     for name in options:
         if name not in takes:
-            raise InputError(f"{method.__name__} has no option {name!r}", remedy=f"there is {', '.join(takes[1:])}")
+            what = f"{path}: {method.__name__} has no option {name!r}"
+            raise InputError(what, remedy=nearest(name, takes[1:]), file=str(path), key=name)
     return method(path=path, **options)
 
 
@@ -133,6 +135,18 @@ _BY_SUFFIX: dict[str, Callable[..., Tables]] = {
 }
 
 
+def _all_options() -> inspect.Signature:
+    """Those of all methods, so that a name that none has is found before a run, when the file's suffix is not known."""
+    options: dict[str, inspect.Parameter] = {}
+    for method in dict.fromkeys(_BY_SUFFIX.values()):
+        for name, option in inspect.signature(method).parameters.items():
+            options.setdefault(name, option if name == "path" else option.replace(default=None))
+    return inspect.Signature(list(options.values()), return_annotation=Tables)
+
+
+file.__signature__ = _all_options()  # type: ignore[attr-defined]
+
+
 def _method_for(path: Path) -> Callable[..., Tables]:
     suffixes = [suffix.lower() for suffix in path.suffixes]
     compression = suffixes.pop() if suffixes and suffixes[-1] in unreadable.COMPRESSIONS else None
@@ -163,15 +177,23 @@ def _read(kind: str, reader: Callable[..., Any], path: Path, options: dict[str, 
     try:
         with warnings.catch_warnings():
             # What a reader only warns of, such as lines skipped on demand, is no failure under `python -W error`.
-            for category in (ParserWarning, DtypeWarning, UserWarning, FutureWarning, DeprecationWarning):
+            for category in (
+                ParserWarning,
+                DtypeWarning,
+                UserWarning,
+                FutureWarning,
+                DeprecationWarning,
+                RuntimeWarning,
+            ):
                 warnings.simplefilter("default", category)
             found = reader(path, **options)
     except MemoryError:
         raise
     except Exception as error:  # readers raise errors of many libraries, and any at all for options of a wrong type
-        raise unreadable.explain(error, path, kind, options.get("encoding")) from error
+        told = None if isinstance(error, ImportError) else blame(kind, reader, path, options)
+        raise told or unreadable.explain(error, path, kind, options.get("encoding")) from error
     if isinstance(found, dict):
-        return {str(name): _storable(part, path) for name, part in found.items()}
+        return {str(name): _storable(part, path, f", sheet {str(name)!r}") for name, part in found.items()}
     if not isinstance(found, pd.DataFrame):
         raise InputError(
             f"{path} was read as a {type(found).__name__}, not as a table",
@@ -181,7 +203,10 @@ def _read(kind: str, reader: Callable[..., Any], path: Path, options: dict[str, 
     return _storable(found, path)
 
 
-def _storable(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
+def _storable(frame: pd.DataFrame, path: Path, where: str = "") -> pd.DataFrame:
+    if not len(frame.columns):
+        remedy = "name a file that has data in it, or options that leave a column"
+        raise InputError(f"{path}{where} was read as a table without columns", remedy=remedy, file=str(path))
     if isinstance(frame.columns, pd.MultiIndex):
         raise InputError(
             f"{path} was read with {frame.columns.nlevels} rows of column labels",

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pandas as pd
 
 from runfolio import frames
 from runfolio.errors import InputError
 from runfolio.files import write_error
-from runfolio.pipeline.modules.tables import Tables
+from runfolio.pipeline.modules.tables import Tables, cell, floats, is_number
 
 Write = Callable[[pd.DataFrame, Path], None]
 
@@ -73,7 +74,10 @@ def _put(table: pd.DataFrame, path: Path, writer: Write) -> None:
     except OSError as error:
         raise write_error(error, path) from error
     except (UnicodeEncodeError, msgspec.EncodeError, OverflowError) as error:
-        raise InputError(f"the table can't be written to {path}: {error}", file=str(path), key="to") from error
+        what = f"the table can't be written to {path}: {error}"
+        raise InputError(
+            what, remedy="correct the value before, or drop its column", file=str(path), key="to"
+        ) from error
 
 
 def _labelled(table: pd.DataFrame) -> pd.DataFrame:
@@ -124,6 +128,13 @@ def _records(table: pd.DataFrame) -> Iterator[bytes]:
 
 
 def _plain(column: pd.Series[Any]) -> list[Any]:
+    if is_number(column):
+        infinite = np.flatnonzero(np.isinf(floats(column)))
+        if len(infinite):  # which would become null
+            what = f"column {column.name!r} holds what JSON has no number for, {cell(column, int(infinite[0]))}"
+            raise InputError(
+                what, remedy="replace it before, or write .csv or .parquet", column=str(column.name), key="to"
+            )
     missing = column.isna().tolist()
     return [None if lost else value for value, lost in zip(column.tolist(), missing, strict=True)]
 

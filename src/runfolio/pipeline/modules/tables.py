@@ -146,6 +146,9 @@ def _checked(frame: Any) -> pd.DataFrame:
             f"there is no table to work on, but {'nothing' if frame is None else f'a {type(frame).__name__}'}",
             remedy="have a step before give a table, such as one of a Loader",
         )
+    if isinstance(frame.columns, pd.MultiIndex):
+        what = f"the columns have {frame.columns.nlevels} rows of labels"
+        raise InputError(what, remedy="have a step before join each column's labels to one")
     twins = frame.columns[frame.columns.duplicated()]
     if len(twins):
         raise InputError(f"more than one column is named {twins[0]!r}", remedy="rename one", column=str(twins[0]))

@@ -23,6 +23,10 @@ LINES = ("JSON Lines",)
 _LINE = re.compile(r"in line (\d+)")
 _QUOTE = re.compile(r"EOF inside string starting at row (\d+)")
 _PACKAGE = re.compile(r"(?:`Import |optional dependency ')([\w.-]+)")
+_PLAINER = {
+    "DataFrame constructor not properly called": "it holds a single value, not an array of objects",
+    "If using all scalar values": "it holds a single object, not an array of them",
+}
 _DAMAGED = (zlib.error, EOFError, zipfile.BadZipFile, lzma.LZMAError, BadGzipFile)
 
 
@@ -65,9 +69,9 @@ def _not_opened(error: OSError, path: Path) -> InputError:
 def _not_decoded(error: UnicodeDecodeError, path: Path, encoding: str | None) -> InputError:
     byte = error.object[error.start]
     line = None
-    if encoding is None and path.suffix.lower() not in COMPRESSIONS:
+    if "\n".encode(encoding or "utf-8") == b"\n" and path.suffix.lower() not in COMPRESSIONS:
         # The reader decodes in pieces: what it tells of the place is that in a piece.
-        line, byte = _first_undecodable(path) or (None, byte)
+        line, byte = _first_undecodable(path, encoding or "utf-8") or (None, byte)
     return InputError(
         f"{path} is not {error.encoding} text: byte {byte:#04x}" + (f" in line {line}" if line else ""),
         remedy="set encoding to that of the file, such as latin-1, cp1252 or utf-16",
@@ -76,11 +80,11 @@ def _not_decoded(error: UnicodeDecodeError, path: Path, encoding: str | None) ->
     )
 
 
-def _first_undecodable(path: Path) -> tuple[int, int] | None:
+def _first_undecodable(path: Path, encoding: str) -> tuple[int, int] | None:
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
             try:
-                line.decode()
+                line.decode(encoding)
             except UnicodeDecodeError as error:
                 return number, line[error.start]
     return None
@@ -97,6 +101,9 @@ def _not_installed(error: ImportError, path: Path, kind: str) -> InputError:
 
 
 def _refused(error: Exception, path: Path, kind: str) -> InputError:
+    if kind == "Excel" and isinstance(error, KeyError) and zipfile.is_zipfile(path):
+        what = f"{path} can't be read as Excel: it is a zip archive of another kind"
+        return InputError(what, remedy="name an Excel or OpenDocument file", file=str(path))
     line = _line_of(error, path, kind)
     message = _first_line(error)
     place = f", line {line}" if line and f"line {line}" not in message else ""
@@ -133,6 +140,11 @@ def _bad_line(text: str) -> int | None:
 
 
 def _first_line(error: Exception) -> str:
+    if isinstance(error, KeyError):
+        return f"there is no {error}"
+    plainer = next((words for start, words in _PLAINER.items() if str(error).startswith(start)), None)
+    if plainer is not None:
+        return plainer
     text = str(error).strip().removeprefix("Error tokenizing data. ").removeprefix("C error: ")
     return text.splitlines()[0] if text else type(error).__name__
 
