@@ -3,8 +3,8 @@
 - ```python blocks of a page run in order, in one namespace.
 - ```sh blocks of runs/README.md run in order; `cd` holds for those behind it. A block with `tail -F` is stopped as soon
   as it printed what is shown.
-- ```console blocks of README and docs/pipelines.md run in order; a line that begins with `$ ` is a command, the lines behind it are its
-  output. Each block is one shell that begins in the repository's top folder.
+- ```console blocks of README and docs/pipelines.md run in order; a line that begins with `$ ` is a command, the lines
+  behind it are its output. Each block is one shell that begins in the repository's top folder.
 - A ```yaml block is the file `pipeline.yaml` for the blocks behind it.
 - ```sql blocks are run by DuckDB; a row is shown with ` | ` between its values.
 - A ```text block is what the block before it prints. `…` in shown output stands for any text.

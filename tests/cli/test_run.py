@@ -681,7 +681,7 @@ CONFIGURATIONS: dict[str, tuple[str | bytes | None, str]] = {
         loader("method: kit:load, rows: many"),
         f"{WRONG_YAML}line 2, column 33: Loader → few → rows: expected …int…\n",
     ),
-    "an empty module": (LOADER + "Clean:\n", f"{WRONG_YAML}line 3, column 7: Clean: the module has no experiment\n"),
+    "an empty module": (LOADER + "Clean:\n", f"{WRONG_YAML}line 3, column 1: Clean: the module has no experiment\n"),
     "a name twice": (
         LOADER + "  few: {method: kit:load}\n",
         f"{WRONG_YAML}line 3, column 3: Loader → few: it is in line 2 already\n",

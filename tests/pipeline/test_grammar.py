@@ -101,10 +101,11 @@ class TestShape:
         assert keys_of({"Run": {}, "A": {"a": {"method": load}}}) == ["A[a]"]
 
     def test_a_list_of_calls_is_one_step_and_the_first_of_the_first_module_has_no_data(self):
-        config = {"A": {"a": [{"method": load, "rows": 3}, {"method": draw}, {"method": dict}]}}
-        (step,) = Executor(config).plan
+        config = {"A": {"a": [{"method": draw}, {"method": draw}, {"method": dict}]}, "B": {"b": [{"method": draw}]}}
+        step, after = Executor(config).plan
         assert [call.data for call in step.calls] == [None, "data", ""]
-        assert [method.partition(":")[2] for method in step.methods] == ["load", "draw", "dict"]
+        assert [call.data for call in after.calls] == ["data"]
+        assert [method.partition(":")[2] for method in step.methods] == ["draw", "draw", "dict"]
 
 
 class TestSettings:

@@ -109,7 +109,7 @@ class TestLimits:
         finally:
             peak = tracemalloc.get_traced_memory()[1]
             tracemalloc.stop()
-            assert time.perf_counter() - start < 2 and peak < 20e6
+            assert time.perf_counter() - start < 10 and peak < 20e6
 
     def test_ten_modules_of_ten_experiments(self):
         ten = {f"e{number}": {"method": pass_on} for number in range(10)}

@@ -123,8 +123,8 @@ def test_a_column_of_any_kind_is_worked_on_or_refused_and_stays_as_it_is(name):
     all_calls = calls(name)
     for number, (shape, data) in enumerate(shapes(name).items()):
         before, can_be_stored = copy.deepcopy(data), is_storable(data)
-        # Every call on the whole column and on none of its rows, and each on one of the others.
-        for function, options in all_calls if number < 2 else all_calls[number - 2 :: 7]:
+        # Every call on the whole column, half of them on none of its rows, and some on each of the others.
+        for function, options in all_calls[number :: (1, 2, 7)[min(number, 2)]]:
             found = given_by(function, data, options)
             is_told = isinstance(found, InputError) and bool(found.remedy)
             assert is_told or not can_be_stored or is_storable(found), (shape, function.__name__, options)
@@ -225,10 +225,10 @@ def test_a_constant_that_would_become_infinite_is_refused(dtype):
 
 
 @pytest.mark.parametrize("source", ["int64", "Float64", "boolean", "datetime64[us]", "string", "object", "category"])
-@pytest.mark.parametrize("dtype", [*DTYPES, *TIME_DTYPES])
-def test_a_column_without_rows_gets_any_dtype(source, dtype):
-    found = cast(pd.DataFrame({"a": pd.Series([], dtype=source)}), dtypes={"a": dtype})["a"]
-    assert str(found.dtype) == dtype and len(found) == 0
+def test_a_column_without_rows_gets_any_dtype(source):
+    for dtype in (*DTYPES, *TIME_DTYPES):
+        found = cast(pd.DataFrame({"a": pd.Series([], dtype=source)}), dtypes={"a": dtype})["a"]
+        assert str(found.dtype) == dtype and len(found) == 0
 
 
 numbers = st.floats(-1e6, 1e6) | st.none()

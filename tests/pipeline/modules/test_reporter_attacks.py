@@ -270,7 +270,7 @@ KINDS = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("suffix", [".csv", ".json", ".parquet"])
 def test_values_of_any_kind_are_written_or_told(kind, suffix, tmp_path):
     table, path = pd.DataFrame({"a": KINDS[kind]}), tmp_path / f"out{suffix}"
     before = table.copy(deep=True)
@@ -280,7 +280,7 @@ def test_values_of_any_kind_are_written_or_told(kind, suffix, tmp_path):
     pd.testing.assert_frame_equal(table, before)
 
 
-@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("suffix", [".csv", ".json", ".parquet"])
 @pytest.mark.parametrize("labels", [[1, 2], [("a", 1), ("a", 2)], [1, "1"], ["a", None]], ids=str)
 def test_labels_that_are_no_text_raise_nothing_foreign(labels, suffix, tmp_path):
     table = pd.DataFrame([[1, 2], [3, 4]], columns=labels)
