@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from runfolio import Executor, Status, list_runs, load_run
+from runfolio import Executor, Status, attempt, list_runs, load_run
 from runfolio.errors import ConfigError, NotFoundError, RunEndedError, UsageError
 from runfolio.pipeline import provenance
 from runfolio.view import RunView
@@ -345,6 +345,18 @@ class TestRefused:
         status.fail("stopped")
         second.run()
         assert load_run(executor.status.folder).is_completed() and load_run(executor.status.folder).damage == []
+
+
+    def test_one_that_looked_before_another_resumed(self):
+        status = Status()
+        status.fail("no")
+        looked = attempt.left_behind(status.folder)
+        first = Status.resume(status.folder)
+        with pytest.raises(UsageError, match="can't be resumed: its writer, process .* holds its lock"):
+            Status(root=status.folder.parent)._recorder.resume(looked)
+        first.complete()
+        run = load_run(status.folder)
+        assert (run.state, run.damage, len(run._history.timeline.streams)) == ("completed", [], 2)
 
 
 class TestByHand:
