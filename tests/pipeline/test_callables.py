@@ -501,6 +501,10 @@ class TestData:
             "(there is no step before that could give it data)"
         )
 
+    def test_what_pandas_2_leaves_out_of_its_own_annotations_is_not_refused(self):
+        call = call_of(first("pandas:read_csv", filepath_or_buffer="a.csv", float_precision="round_trip"))
+        assert call.parameters["float_precision"] == "round_trip"
+
     def test_pandas_methods_and_functions_take_the_data_before(self):
         config = {
             "L": {"a": {"method": lambda: pd.DataFrame({"x": [2, 1], "y": [1, None]})}},

@@ -339,6 +339,22 @@ class TestWhatStepsGet:
             wanted = kept.made(6, 0)
             assert_same(result["data"], spoil(wanted) if key.endswith("Work[spoil]") else wanted)
 
+    def test_changing_a_parameter_in_place_changes_it_for_no_other_branch(self):
+        seen = []
+
+        def spoil(data, names: list[str], more: dict):
+            seen.append((list(names), dict(more)))
+            names.append("x")
+            more["y"] = 1
+            return data
+
+        config = {
+            "Loader": {name: {"method": lambda: kept.made(2, 0)} for name in "ab"},
+            "Next": {"n": {"method": spoil, "names": ["age"], "more": {"k": [1]}}},
+        }
+        Executor(config).run()
+        assert seen == [(["age"], {"k": [1]})] * 2
+
     def test_calls_in_a_list_follow_each_other_in_one_step(self):
         config = {
             "Loader": {"a": {"method": lambda: kept.made(10, 0)}},

@@ -346,7 +346,6 @@ class TestRefused:
         second.run()
         assert load_run(executor.status.folder).is_completed() and load_run(executor.status.folder).damage == []
 
-
     def test_one_that_looked_before_another_resumed(self):
         status = Status()
         status.fail("no")

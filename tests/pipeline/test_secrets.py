@@ -7,6 +7,7 @@ import enum
 import functools
 import json
 import math
+import time
 from collections import OrderedDict, deque
 from dataclasses import dataclass
 from decimal import Decimal
@@ -191,6 +192,12 @@ Loader:   !!map
             "    a: '# password: stays' # not *** again\n"
             "# end\n"
         )
+
+    def test_long_comments_take_no_time(self):
+        for comment in ("9" * 50_000, "a-" * 50_000, "key=" * 20_000, "://" * 20_000, "# " * 50_000):
+            start = time.perf_counter()
+            of(f"M: {{e: {{method: a}}}} # {comment}")
+            assert time.perf_counter() - start < 2
 
     def test_a_secret_in_a_comment_alone_leaves_the_configuration_whole(self):
         found = of("M: {e: {method: a}} # token: hunter2")

@@ -221,6 +221,10 @@ class TestYaml:
         (problem,) = problems_of(text)
         assert problem.endswith("it declares no module")
 
+    def test_text_of_one_line_is_yaml_by_its_colon(self):
+        assert problems_of("Loader:") == ("line 1, column 1: Loader: the module has no experiment",)
+        assert problems_of("L: {}") == ("line 1, column 4: L: the module has no experiment",)
+
     def test_an_empty_file(self, tmp_path):
         (tmp_path / "p.yaml").touch()
         assert problems_of(tmp_path / "p.yaml") == ("it declares no module",)

@@ -280,6 +280,8 @@ def _hints(function: Any, signature: inspect.Signature | None) -> dict[str, Any]
     try:
         return {**found, **get_type_hints(function, include_extras=True)}
     except Exception:  # noqa: BLE001  (annotations may name what is there for type checkers only)
+        if str(_attribute(function, "__module__")).partition(".")[0] == "pandas":
+            return found  # some of those that can be resolved refuse what pandas takes, and it checks all itself
         return {**found, **dict(_hints_one_by_one(function))}
 
 

@@ -232,10 +232,19 @@ class _Execution:
         for name in call.inputs:
             path = call.parameters[name]
             step.input(path, name=os.path.relpath(path, self._base))
-        keywords = {**call.parameters, STEP: context} if call.takes_step else call.parameters
+        keywords = {name: _own(value) for name, value in call.parameters.items()}
+        if call.takes_step:
+            keywords[STEP] = context
         if call.data is None:
             return call.function(**keywords)
         return call.function(**{call.data: data}, **keywords) if call.data else call.function(data, **keywords)
+
+
+def _own(value: Any) -> Any:
+    """Lists and dicts of the configuration anew, for a call to do with what it likes."""
+    if type(value) is list:
+        return [_own(item) for item in value]
+    return {key: _own(item) for key, item in value.items()} if type(value) is dict else value
 
 
 def _steps_error(plan: list[PlannedStep], failed: dict[int, Exception]) -> StepsError:

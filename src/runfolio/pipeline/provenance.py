@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import platform
+import sys
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -125,11 +128,17 @@ def _other_file(base: Path, file: Input) -> list[str]:
 def _versions(plan: list[PlannedStep]) -> list[Version]:
     homes = {str(getattr(call.function, "__module__", "")).partition(".")[0] for step in plan for call in step.calls}
     names = list(PACKAGES)
-    if homes - {*PACKAGES, "builtins", "__main__", ""}:
-        distributions = metadata.packages_distributions()
+    if homes - {*PACKAGES, *sys.stdlib_module_names, ""}:
+        distributions = _distributions(tuple(sys.path))
         names += sorted({name for home in homes for name in distributions.get(home, ())} - {*PACKAGES})
     found = [Version(name, version) for name in names if (version := _version(name))]
     return [Version("python", platform.python_version()), *found]
+
+
+@functools.lru_cache(maxsize=1)
+def _distributions(path: tuple[str, ...]) -> Mapping[str, list[str]]:
+    """The distributions that each package comes from; finding out takes 0.2 s."""
+    return metadata.packages_distributions()
 
 
 def _version(name: str) -> str | None:

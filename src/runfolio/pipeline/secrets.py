@@ -37,7 +37,7 @@ _SECRET = re.compile(
 _WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _IN_URL = re.compile(r"(?<=://)([^/@:\s]*):(?![0-9]+(?:/|$))\S+(?=@)")
 _IN_QUERY = re.compile(r"(?<=[?&;])([\w.-]+)=([^&;#\s]+)")
-_IN_COMMENT = re.compile(r"([\w.-]+)[\"']?\s*[:=]\s*(?=\S)")
+_IN_COMMENT = re.compile(r"(?<![\w.-])([\w.-]+)[\"']?\s*[:=]\s*(?=\S)")
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 _PARAMETER = 2
 """The level of parameters' names, below those of modules and experiments."""
@@ -196,7 +196,7 @@ def _is_telling(value: Any) -> bool:
 def _without_passwords(text: str) -> str:
     if "://" not in text:
         return text
-    found = _IN_URL.sub(rf"\1:{MASK}", text)
+    found = _IN_URL.sub(rf"\1:{MASK}", text) if "@" in text else text
     return _IN_QUERY.sub(lambda part: f"{part[1]}={MASK}" if is_secret(part[1]) else part[0], found)
 
 

@@ -453,6 +453,8 @@ def test_rows_are_kept_with_their_labels(options, rows, people, stored):
         ("age + 1", "gives int64"),
         ("x = age", "gives DataFrame"),
         ("1 == 1", "gives bool"),
+        ("age.gt(30).sort_index(ascending=False)", "gives its rows in another order"),
+        ("age.gt(30).head(1)", "gives its rows in another order, or others"),
     ],
 )
 def test_an_expression_that_does_not_tell_rows_apart_is_refused(where, message, people):

@@ -20,7 +20,8 @@ _LOCAL = re.compile(r"local variable '(.*)' is not defined")
 def mask(frame: pd.DataFrame, where: str) -> Any:
     """Whether an expression is true for each row, as an array. Raises InputError if it is wrong or gives another.
 
-    It sees the columns and the index, but no variables.
+    It sees the columns and the index, but no variables. It can call the methods of columns, as the configuration that
+    it comes from can name any callable.
     """
     # `query` would take integers as labels of rows, and so has to be kept from anything but true and false.
     compute = frame.eval
@@ -34,7 +35,10 @@ def mask(frame: pd.DataFrame, where: str) -> Any:
             f"the expression {where!r} is wrong: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
         )
         raise InputError(what, remedy="write one as for DataFrame.query, such as age >= 18", key="where") from error
-    if not isinstance(found, pd.Series) or not types.is_bool_dtype(found.dtype) or len(found) != len(frame):
+    if isinstance(found, pd.Series) and not found.index.equals(frame.index):
+        what = f"the expression {where!r} gives its rows in another order, or others"
+        raise InputError(what, remedy="compare a column, as in age >= 18", key="where")
+    if not isinstance(found, pd.Series) or not types.is_bool_dtype(found.dtype):
         given = str(found.dtype) if isinstance(found, pd.Series) else type(found).__name__
         what = f"the expression {where!r} gives {given}, not true or false for each row"
         raise InputError(what, remedy="compare a column, as in age >= 18", key="where")
