@@ -259,11 +259,12 @@ class Version(Struct, frozen=True):
 
 
 class Planned(Struct, frozen=True):
-    """A step to come, and the place in the plan, counted from 0, of the one that it follows."""
+    """A step to come, the place in the plan, from 0, of the one that it follows, and a digest of what it declares."""
 
     module_name: str
     experiment_name: str
     parent: Count | None
+    sha256: str
 
 
 class Configured(Struct, frozen=True, kw_only=True):

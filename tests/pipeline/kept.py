@@ -32,6 +32,7 @@ def _begin(step, **told):
         if how == "raise":
             raise ValueError("told to")
         if how == "interrupt":
+            signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it is ignored
             signal.raise_signal(signal.SIGINT)
         if how == "kill":
             os.kill(os.getpid(), signal.SIGKILL)

@@ -246,8 +246,11 @@ class TestWhatMustBeTheSame:
     @pytest.mark.parametrize(
         ("change", "problem"),
         [
-            (lambda conf, patch: edit(conf / "p.yaml", "number: 2", "number: 3"), "their parameters or order are not"),
-            (lambda conf, patch: edit(conf / "p.yaml", "second", "third"), "it has no longer Next\\[second\\]"),
+            (
+                lambda conf, patch: edit(conf / "p.yaml", "more:add}", "more:add, number: 5}"),
+                "Next\\[first\\] is declared otherwise than",
+            ),
+            (lambda conf, patch: edit(conf / "p.yaml", "first", "third"), "Next\\[first\\] was run, and is no longer"),
             (lambda conf, patch: edit(conf / "in.csv", "3", "5"), "the input file in.csv is another one"),
             (lambda conf, patch: edit(conf / "in.csv", "4\n", "4\n5,6\n"), "the input file in.csv is another one"),
             (
@@ -273,6 +276,20 @@ class TestWhatMustBeTheSame:
         text = (failed / "p.yaml").read_text().replace("{method: more:add, number: 2}", "{number: 2, method: more:add}")
         (failed / "p.yaml").write_text(f"# again\nRun: {{name: other, tags: [x]}}\n{text}")
         Executor.resume(folder, failed / "p.yaml").run()
+
+    def test_steps_that_are_still_to_run_may_be_mended_and_further_ones_added(self, folder, failed):
+        edit(failed / "p.yaml", "number: 2", "number: 3")
+        (failed / "p.yaml").write_text((failed / "p.yaml").read_text() + "  fourth: {method: more:add, number: 4}\n")
+        executor = Executor.resume(folder, failed / "p.yaml")
+        executor.run()
+        assert [result["data"]["a"][0] for result in executor.get_result().values()] == [2, 4, 5]
+
+    def test_what_differed_is_recorded_where_it_went_on_anyway(self, folder, failed):
+        edit(failed / "in.csv", "3", "5")
+        executor = Executor.resume(folder, failed / "p.yaml", anyway=True)
+        executor.run()
+        (event,) = [event for event in load_run(folder).events if event.level == "warning"]
+        assert event.message == "resumed although the input file in.csv is another one"
 
     def test_a_lost_input_file_is_told(self, folder, failed):
         (failed / "in.csv").unlink()

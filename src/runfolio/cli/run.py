@@ -145,6 +145,8 @@ class _Wanted(Struct, frozen=True, kw_only=True):
                 found = Executor(config, name=self.name, tags=self.tags, root=self.root)
             else:
                 found = Executor.resume(self.resume, config, root=self.root, anyway=self.anyway)
+                for difference in found._differences:
+                    complain(f"goes on although {difference}")
         for warning in {str(one.message): one for one in caught}.values():
             if issubclass(warning.category, DamageWarning):
                 complain(str(warning.message))

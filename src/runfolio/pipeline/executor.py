@@ -83,9 +83,10 @@ class Executor:
         `run` is named as for `load_run`. The configuration is that of the run's folder unless it is given, which is
         needed where secrets are masked there. What committed steps gave is read from the folder.
 
-        Raises ConfigError if configuration, input files or package versions are not those of the run, which are then
-        its `problems`; with `anyway` it goes on all the same. Raises UsageError if the run was not made by an Executor,
-        is completed, or still written, NotFoundError if there is none.
+        Steps that are still to run may be declared otherwise than before, and further ones be added. Raises ConfigError
+        if committed steps, their input files or package versions are not those of the run, which are then its
+        `problems`; with `anyway` it goes on all the same, and each is recorded as a warning. Raises UsageError if the
+        run was not made by an Executor, is completed, or still written, NotFoundError if there is none.
         """
         found = load_run(run, root=root)
         if found.state not in ("interrupted", "failed"):
@@ -97,7 +98,7 @@ class Executor:
         executor = cls.__new__(cls)
         executor._declare(before.source() if config is None else read(config))
         executor.status = found
-        problems = differences(found, before, executor._provenance)
+        executor._differences = problems = differences(found, before, executor._provenance)
         if problems and not anyway:
             raise ConfigError(
                 f"{found.folder} can't be resumed as it was begun:",
@@ -113,6 +114,7 @@ class Executor:
         self._base = source.base
         self._on_error = pipeline.settings.on_error
         self._provenance = Provenance.of_source(source, self.plan, self._on_error)
+        self._differences: list[str] = []
         self._ran = False
         return pipeline.settings
 
@@ -159,6 +161,8 @@ class Executor:
         folder = self.status.folder
         assert folder is not None
         self.status._recorder.config(self._provenance.text, self._provenance.context(folder))
+        for difference in self._differences:
+            self.status.log(f"resumed although {difference}", level="warning")
         return self.status
 
 

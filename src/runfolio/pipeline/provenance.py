@@ -19,7 +19,8 @@ from runfolio.files import read_bytes, sha256
 from runfolio.pipeline.plan import PlannedStep
 from runfolio.pipeline.secrets import written
 from runfolio.pipeline.source import MAX_BYTES, Source, from_yaml
-from runfolio.records import Configured, Input, Planned, Version
+from runfolio.records import Configured, Input, PathStep, Planned, Version
+from runfolio.records import Path as StepPath
 from runfolio.run import Run
 from runfolio.standing import path_of
 from runfolio.view import converted
@@ -47,7 +48,7 @@ class Provenance(Struct, frozen=True, kw_only=True):
             is_whole=configuration.is_whole,
             on_error=on_error,
             versions=_versions(plan),
-            plan=[Planned(step.module_name, step.experiment_name, step.parent) for step in plan],
+            plan=[_planned(step, configuration.experiments) for step in plan],
         )
         return cls(text=configuration.text, base=source.base, told=told)
 
@@ -89,10 +90,8 @@ class Provenance(Struct, frozen=True, kw_only=True):
 
 
 def differences(run: Run, before: Provenance, now: Provenance) -> list[str]:
-    """How configuration, package versions and input files are not those of a run that is to be resumed."""
-    found = []
-    if before.told.sha256 != now.told.sha256:
-        found.append("the configuration is another one: " + _first_difference(before.told.plan, now.told.plan))
+    """How committed steps, their input files and the package versions are not those of a run that is to be resumed."""
+    found = _other_steps(run, now.told.plan)
     versions = {one.name: one.version for one in now.told.versions}
     for one in before.told.versions:
         other = versions.get(one.name, _version(one.name))
@@ -107,13 +106,44 @@ def differences(run: Run, before: Provenance, now: Provenance) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _first_difference(before: list[Planned], now: list[Planned]) -> str:
-    gone = [step for step in before if step not in now]
-    new = [step for step in now if step not in before]
-    if gone or new:
-        which, step = ("has no longer", gone[0]) if gone else ("has a new", new[0])
-        return f"it {which} {step.module_name}[{step.experiment_name}]"
-    return "its steps are the same, and their parameters or order are not"
+def _other_steps(run: Run, plan: list[Planned]) -> list[str]:
+    """The committed steps that are no longer declared as they were when they ran."""
+    declared, found = _digests(plan), []
+    for path in run._stand().committed:
+        ran = _digest_when_run(run, path)
+        name = f"{path[-1].module_name}[{path[-1].experiment_name}]"
+        if path not in declared:
+            found.append(f"{name} was run, and is no longer declared there")
+        elif ran is not None and declared[path] != ran:
+            found.append(f"{name} is declared otherwise than when it ran")
+    return found
+
+
+def _digest_when_run(run: Run, path: StepPath) -> str | None:
+    """What the attempt that committed a step had declared of it."""
+    found = None
+    for stream in run._history.timeline.streams.values():
+        told = [converted(event.context, Configured) for event in stream.get("event", ()) if event.type == "config"]
+        paths = (path_of(one.context) for one in stream.get("snapshot", ()) if one.context.get("point") == "after")
+        if told and told[0] is not None and path in paths:
+            found = _digests(told[0].plan).get(path)
+    return found
+
+
+def _digests(plan: list[Planned]) -> dict[StepPath, str]:
+    """The digest of each step of a plan, by its path."""
+    paths: list[StepPath] = []
+    for step in plan:
+        before = paths[step.parent] if step.parent is not None and step.parent < len(paths) else ()
+        paths.append((*before, PathStep(step.module_name, step.experiment_name)))
+    return {path: step.sha256 for path, step in zip(paths, plan, strict=True)}
+
+
+def _planned(step: PlannedStep, experiments: dict[tuple[str, str], str]) -> Planned:
+    name = (step.module_name, step.experiment_name)
+    if name not in experiments:  # one of several samples
+        name = (step.module_name, step.experiment_name.rpartition("_[")[0])
+    return Planned(step.module_name, step.experiment_name, step.parent, experiments[name])
 
 
 def _other_file(base: Path, file: Input) -> list[str]:

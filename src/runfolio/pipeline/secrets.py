@@ -49,10 +49,14 @@ _KNOWN = ("builtins", "decimal", "fractions", "numpy", "pandas", "re", "uuid")
 
 
 class Written(Struct, frozen=True):
-    """A configuration as text of YAML without its secrets; `is_whole` tells whether it says all that was given."""
+    """A configuration as text of YAML without its secrets; `is_whole` tells whether it says all that was given.
+
+    `digest` is one of all that it declares, `experiments` has one of each (module, experiment).
+    """
 
     text: str
     digest: str
+    experiments: dict[tuple[str, str], str]
     is_whole: bool
 
 
@@ -71,8 +75,14 @@ def written(source: Source) -> Written:
     plain = writer.plain(source.root)
     modules = {name: below for name, below in writer.digested(plain).items() if name != RUN}
     ordered = json.encode([[name, list(below.items())] for name, below in modules.items()], order="sorted")
+    experiments = {
+        (module, name): sha256(json.encode(declared, order="sorted")).hexdigest()
+        for module, below in modules.items()
+        for name, declared in below.items()
+    }
     text, is_same = writer.text(plain)
-    return Written(text, sha256(ordered).hexdigest(), is_same and not writer.has_masks and not writer.has_odd)
+    is_whole = is_same and not writer.has_masks and not writer.has_odd
+    return Written(text, sha256(ordered).hexdigest(), experiments, is_whole)
 
 
 class _Writer:
