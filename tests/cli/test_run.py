@@ -604,21 +604,21 @@ class TestResume:
         assert (result.exit_code, result.stdout) == (1, "")
         assert is_like(result.stderr, "runfolio: … can't be resumed: it is completed, …; begin another run\n")
 
-    def test_another_configuration_and_another_input(self, cli: Cli, kit: Path):
+    def test_another_input_of_a_committed_step(self, cli: Cli, kit: Path):
         self.failed(cli, kit)
-        (kit / "p.yaml").write_text((kit / "p.yaml").read_text().replace("two", "three"))
+        (kit / "p.yaml").write_text((kit / "p.yaml").read_text().replace("two", "three"))  # it is still to run
         (kit / "data.csv").write_text("id\n1\n2\n")
         result = cli("run", "p.yaml", "--resume", "latest")
         assert (result.exit_code, result.stdout) == (2, "")
         assert is_like(
             result.stderr,
             "runfolio: … can't be resumed as it was begun:\n"
-            "  the configuration is another one: it has no longer Last[two]\n"
             "  the input file data.csv is another one\n"
             "bring them back, begin another run, or go on anyway: anyway=True, or --anyway\n",
         )
         result = cli("run", "p.yaml", "--resume", "latest", "--anyway")
         assert result.exit_code == 1
+        assert result.stderr.startswith("runfolio: goes on although the input file data.csv is another one\n")
         assert result.stdout.startswith("2 of 3 steps were done before\nLast[three]  failed: ")
 
     def test_a_damaged_run_says_so_in_a_line(self, cli: Cli, kit: Path):
