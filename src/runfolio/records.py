@@ -285,6 +285,15 @@ class Configured(Struct, frozen=True, kw_only=True):
     versions: list[Version]
     plan: list[Planned]
 
+    @property
+    def paths(self) -> list[Path]:
+        """The experiment path of each step of the plan."""
+        found: list[Path] = []
+        for step in self.plan:
+            before = found[step.parent] if step.parent is not None and step.parent < len(found) else ()
+            found.append((*before, PathStep(step.module_name, step.experiment_name)))
+        return found
+
 
 class Continued(Struct, frozen=True):
     """Which writer a segment goes on for, and where it left that one's files."""

@@ -162,10 +162,7 @@ def _not_begun(events: list[Event], begun: set[Path], *, going_on: bool) -> list
     """The steps of the plan that did not begin."""
     configured = [event for event in events if event.type == "config"]
     told = converted(configured[-1].context, Configured) if configured else None
-    paths: list[Path] = []
-    for planned in told.plan if told else ():
-        before = paths[planned.parent] if planned.parent is not None and planned.parent < len(paths) else ()
-        paths.append((*before, PathStep(planned.module_name, planned.experiment_name)))
+    paths = [] if told is None else told.paths
     outcome = "waiting" if going_on else "not reached"
     return [
         StepRow(

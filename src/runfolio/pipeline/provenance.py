@@ -19,7 +19,7 @@ from runfolio.files import read_bytes, sha256
 from runfolio.pipeline.plan import PlannedStep
 from runfolio.pipeline.secrets import written
 from runfolio.pipeline.source import MAX_BYTES, Source, from_yaml
-from runfolio.records import Configured, Input, PathStep, Planned, Version
+from runfolio.records import Configured, Input, Planned, Version
 from runfolio.records import Path as StepPath
 from runfolio.run import Run
 from runfolio.standing import path_of
@@ -91,7 +91,7 @@ class Provenance(Struct, frozen=True, kw_only=True):
 
 def differences(run: Run, before: Provenance, now: Provenance) -> list[str]:
     """How committed steps, their input files and the package versions are not those of a run that is to be resumed."""
-    found = _other_steps(run, now.told.plan)
+    found = _other_steps(run, now.told)
     versions = {one.name: one.version for one in now.told.versions}
     for one in before.told.versions:
         other = versions.get(one.name, _version(one.name))
@@ -106,37 +106,34 @@ def differences(run: Run, before: Provenance, now: Provenance) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _other_steps(run: Run, plan: list[Planned]) -> list[str]:
+def _other_steps(run: Run, now: Configured) -> list[str]:
     """The committed steps that are no longer declared as they were when they ran."""
-    declared, found = _digests(plan), []
+    declared, ran, found = _digests(now), _digests_when_run(run), []
     for path in run._stand().committed:
-        ran = _digest_when_run(run, path)
         name = f"{path[-1].module_name}[{path[-1].experiment_name}]"
         if path not in declared:
             found.append(f"{name} was run, and is no longer declared there")
-        elif ran is not None and declared[path] != ran:
+        elif declared[path] != ran.get(path, declared[path]):
             found.append(f"{name} is declared otherwise than when it ran")
     return found
 
 
-def _digest_when_run(run: Run, path: StepPath) -> str | None:
-    """What the attempt that committed a step had declared of it."""
-    found = None
+def _digests_when_run(run: Run) -> dict[StepPath, str]:
+    """What each committed step declared in the attempt that committed it: each wrote a segment of its own."""
+    found: dict[StepPath, str] = {}
     for stream in run._history.timeline.streams.values():
-        told = [converted(event.context, Configured) for event in stream.get("event", ()) if event.type == "config"]
-        paths = (path_of(one.context) for one in stream.get("snapshot", ()) if one.context.get("point") == "after")
-        if told and told[0] is not None and path in paths:
-            found = _digests(told[0].plan).get(path)
+        told = next(
+            (converted(one.context, Configured) for one in stream.get("event", ()) if one.type == "config"), None
+        )
+        digests = {} if told is None else _digests(told)
+        after = (one for one in stream.get("snapshot", ()) if one.context.get("point") == "after")
+        found |= {path: digests[path] for path in map(path_of, (one.context for one in after)) if path in digests}
     return found
 
 
-def _digests(plan: list[Planned]) -> dict[StepPath, str]:
+def _digests(told: Configured) -> dict[StepPath, str]:
     """The digest of each step of a plan, by its path."""
-    paths: list[StepPath] = []
-    for step in plan:
-        before = paths[step.parent] if step.parent is not None and step.parent < len(paths) else ()
-        paths.append((*before, PathStep(step.module_name, step.experiment_name)))
-    return {path: step.sha256 for path, step in zip(paths, plan, strict=True)}
+    return {path: step.sha256 for path, step in zip(told.paths, told.plan, strict=True)}
 
 
 def _planned(step: PlannedStep, experiments: dict[tuple[str, str], str]) -> Planned:
