@@ -29,16 +29,6 @@ COMPRESS = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}
 
 
 @pytest.fixture
-def write(tmp_path: Path):
-    def put(name: str, data: bytes) -> Path:
-        path = tmp_path / name
-        path.write_bytes(data)
-        return path
-
-    return put
-
-
-@pytest.fixture
 def people() -> pd.DataFrame:
     return pd.DataFrame({"name": ["Ada", "Bob"], "age": [36, 41]})
 
