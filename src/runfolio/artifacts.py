@@ -176,7 +176,9 @@ def _table(name: str | None, frame: pd.DataFrame) -> pa.Table:
         if name is None:
             raise
         what = f"part {name!r}: {error.what}"
-        raise DataError(what, problems=error.problems, remedy=error.remedy, column=error.column) from error
+        raise DataError(
+            what, problems=error.problems, remedy=error.remedy, column=error.column, row=error.row
+        ) from error
 
 
 def _write(content: Content, path: Path, temporary: Path) -> Part:

@@ -105,13 +105,23 @@ class ContextError(UsageError):
 
 
 class DataError(UsageError):
-    """Data that can't be stored so that it comes back exactly; `problems` names each column and reason."""
+    """Data that can't be stored so that it comes back exactly; `problems` names each column, row and reason.
+
+    `column` and `row`, counted from 0, are those of the first problem.
+    """
 
     def __init__(
-        self, what: str, *, problems: tuple[str, ...] = (), remedy: str | None = None, column: str | None = None
+        self,
+        what: str,
+        *,
+        problems: tuple[str, ...] = (),
+        remedy: str | None = None,
+        column: str | None = None,
+        row: int | None = None,
     ) -> None:
         super().__init__(what, remedy=remedy, column=column)
         self.problems = problems
+        self.row = row
 
 
 class DuplicateKeyError(UsageError):

@@ -89,7 +89,7 @@ class Schema(Struct, frozen=True, kw_only=True, tag_field="kind", tag="schema", 
         fields = []
         for position, label in enumerate(data.columns):
             column = data.iloc[:, position]
-            text = table.column(position) if table is not None and column.dtype == object else None
+            text = _native_text(table, position) if table is not None and column.dtype == object else None
             fields.append(
                 Field(
                     name=_label(label),
@@ -213,3 +213,11 @@ def _digest(content: object) -> str:
     from hashlib import blake2b  # noqa: PLC0415  (loads OpenSSL)
 
     return blake2b(json.encode(content), digest_size=16).hexdigest()
+
+
+def _native_text(table: pa.Table, position: int) -> pa.ChunkedArray | None:
+    """The column if its nulls are all that is missing, which a column of another type or of JSON need not show."""
+    import pyarrow as pa  # noqa: PLC0415
+
+    field = table.schema.field(position)
+    return table.column(position) if pa.types.is_large_string(field.type) and not field.metadata else None

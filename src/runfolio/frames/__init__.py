@@ -1,21 +1,23 @@
 """A pandas frame as one Parquet file: it comes back exactly, or is refused before a byte is written.
 
-The values stay native Parquet, so that duckdb, polars and `pandas.read_parquet` read the files too. What
-Parquet and pandas' own metadata lose is JSON under the footer key `runfolio`::
+What Parquet holds exactly is native in the file, so that duckdb, polars and `pandas.read_parquet` read it. A column
+that it can't hold is text, each row in tagged JSON (`tagged`); the metadata of its field says so. Everything else that
+makes a frame come back is in the footer (`footer`): labels, index, attrs, flags, and how to restore each column.
 
-    {
-      "version": 1,
-      "columns": [{"form": "numpy", "dtype": "int64"}, ...],        one description each, as in dtypes.py
-      "labels":  {"name": null, "dtype": {"form": "object", ...}},  the Index of the column labels
-      "index":   {"range": [0, 3, 1], "name": null}                 a RangeIndex, which is no column
-              or {"levels": [{"name": "k", "dtype": {...},          the columns after the frame's own
-                              "freq": null}, ...],                  that of a level of a MultiIndex
-                  "multi": false},                                  whether it is a MultiIndex
-      "attrs":   {}
-    }
+==================== ======================================================================================
+module               owns
+==================== ======================================================================================
+`footer`             the footer's JSON and version
+`names`              the columns' names in the file
+`refusals`           a whole frame and every reason against it
+`indexes`            row labels
+`carriers`           one column as Arrow values, and back; of these `objects`, `floats`, `categories`, `arrow`
+`labels`, `dtypes`   labels and dtypes in the footer
+`tagged`, `zones`    any value as JSON; time zones
+==================== ======================================================================================
 
-A MultiIndex comes back as its `remove_unused_levels()`, with equal labels in every row: labels that no row has,
-and the order within its `levels`, are how pandas keeps it, not what the frame says.
+A MultiIndex comes back with equal labels in every row; labels that no row has, and the order within its `levels`, are
+how pandas keeps it, not what the frame says.
 """
 
 # ruff: noqa: PLC0415
@@ -23,28 +25,51 @@ and the order within its `levels`, are how pandas keeps it, not what the frame s
 
 from __future__ import annotations
 
-import json
 import zoneinfo
 from typing import TYPE_CHECKING, Any
 
-from runfolio.errors import DamageError, DataError, FormatError
+from runfolio.errors import DamageError, DataError, FormatError, NotFoundError
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-__all__ = ["WRITE_OPTIONS", "prepare", "read", "store"]
+    from runfolio.frames.carriers import Carrier
+
+__all__ = ["WRITE_OPTIONS", "carry", "column_names", "prepare", "read", "restore", "store"]
 
 WRITE_OPTIONS: dict[str, Any] = {
     "compression": "zstd",
     "compression_level": 1,
     "use_compliant_nested_type": False,
+    "write_page_checksum": True,
 }
 
-FOOTER_KEY = b"runfolio"
-FOOTER_VERSION = 1
+ENCODING_KEY = b"runfolio.encoding"
+ROWS_NAME = "__rows__"
+"""Of the column of nulls in the file of a frame without any, which has its number of rows."""
 
 UNWRITABLE = "convert or drop what Parquet can't hold, then try again"
+MAX_METADATA = 2**31 - 1
+MALFORMED = (
+    *(ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError, MemoryError),
+    *(AssertionError, NotImplementedError, OSError, Warning),
+)
+
+
+def carry(values: pd.Series[Any] | pd.Index) -> Carrier:
+    """The Arrow values that carry a column or an index, and how it is restored from them.
+
+    Equal values have an equal carrier. The description's form is `json` where Parquet can't hold them as they are.
+    Raises `dtypes.Refusal` if they would not come back exactly.
+
+    >>> import pandas as pd
+    >>> carry(pd.Series([{1}, None], dtype=object)).array.to_pylist()
+    ['{"$set":[1]}', None]
+    """
+    from runfolio.frames import carriers
+
+    return carriers.carry(values)
 
 
 def prepare(frame: pd.DataFrame) -> pa.Table:
@@ -55,23 +80,60 @@ def prepare(frame: pd.DataFrame) -> pa.Table:
     >>> import pandas as pd
     >>> prepare(pd.DataFrame({"a": [1, 2]})).column_names
     ['a']
-    >>> prepare(pd.DataFrame({"a": [1, 2], "b": [{"mixed"}, 3]}))
+    >>> prepare(pd.DataFrame({"a": [1, 2], "b": [3, print]}))
     Traceback (most recent call last):
     ...
-    runfolio.errors.DataError: the frame would not come back exactly: column 'b': object cells of \
-type int and set; convert or drop what is named here, then try again
+    runfolio.errors.DataError: the frame would not come back exactly: column 'b', row 1: a value of type \
+builtin_function_or_method, which has no exact form; convert or drop what is named here, then try again
     """
     import pyarrow as pa
 
-    from runfolio.frames.refusals import describe_all, unconvertible
+    from runfolio.frames.footer import FOOTER_KEY, encode_footer
+    from runfolio.frames.names import carrier_names
+    from runfolio.frames.refusals import carry_frame
 
-    descriptions = describe_all(frame)
-    try:
-        table = _convert(frame)
-    except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
-        raise unconvertible(frame, error) from error
-    metadata = {**table.schema.metadata, FOOTER_KEY: _footer_bytes(frame, descriptions)}
-    return table.replace_schema_metadata(metadata)
+    carried = carry_frame(frame)
+    count = len(frame.columns)
+    names = carrier_names(frame.columns, frame.index.names if len(carried.carriers) > count else [])
+    content = {
+        "columns": [carrier.description for carrier in carried.carriers[:count]],
+        "labels": carried.labels,
+        "index": carried.index,
+        "attrs": carried.attrs,
+        "flags": {"allows_duplicate_labels": frame.flags.allows_duplicate_labels},
+    }
+    arrays = [carrier.array for carrier in carried.carriers]
+    fields = [_field(name, carrier) for name, carrier in zip(names, carried.carriers, strict=True)]
+    if not fields:
+        arrays, fields = [pa.nulls(len(frame))], [pa.field(ROWS_NAME, pa.null())]
+    return pa.table(arrays, schema=pa.schema(fields, metadata={FOOTER_KEY: encode_footer(content)}))
+
+
+def restore(table: pa.Table) -> pd.DataFrame:
+    """The frame that a table of `prepare` stands for.
+
+    >>> import pandas as pd
+    >>> restore(prepare(pd.DataFrame({"a": [1, (2, 3)]})))
+            a
+    0       1
+    1  (2, 3)
+    """
+    from runfolio.frames.footer import decode_footer
+
+    return _assemble(table, decode_footer(table.schema.metadata), None)
+
+
+def column_names(table: pa.Table) -> list[str]:
+    """The names in the file of the frame's columns, in their order; each is there once, whatever the labels are.
+
+    >>> import pandas as pd
+    >>> column_names(prepare(pd.DataFrame([[1, 2]], columns=["a", "a"], index=["x"])))
+    ['a', 'a_2']
+    """
+    from runfolio.frames.footer import decode_footer
+
+    names: list[str] = table.column_names
+    return names[: len(decode_footer(table.schema.metadata)["columns"])]
 
 
 def store(table: pa.Table, path: str) -> None:
@@ -92,8 +154,10 @@ def store(table: pa.Table, path: str) -> None:
         raise DataError(f"the frame can't be written: {error}", problems=(str(error),), remedy=UNWRITABLE) from error
 
 
-def read(data: bytes | memoryview) -> pd.DataFrame:
-    """Return the frame that a file's bytes hold, exactly as it was given to `prepare`.
+def read(data: bytes | memoryview, columns: list[Any] | None = None) -> pd.DataFrame:
+    """The frame that a file's bytes hold, exactly as it was given to `prepare`; or these columns of it, by label.
+
+    Raises NotFoundError for a label that it has not.
 
     >>> read(b"not a Parquet file")
     Traceback (most recent call last):
@@ -103,78 +167,104 @@ def read(data: bytes | memoryview) -> pd.DataFrame:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    from runfolio.frames.footer import decode_footer
+
     try:
-        table = pq.ParquetFile(pa.BufferReader(data)).read()
+        file = pq.ParquetFile(
+            pa.BufferReader(data),
+            page_checksum_verification=True,
+            thrift_string_size_limit=MAX_METADATA,
+        )
+        footer = decode_footer(file.schema_arrow.metadata)
+        if columns is None:
+            return _assemble(file.read(), footer, None)
+        places = _places(footer, columns)
+        names: list[str] = file.schema_arrow.names
+        chosen = [names[place] for place in places] + names[len(footer["columns"]) :]
+        table = file.read(columns=chosen).select(chosen)
     except (pa.ArrowException, OSError) as error:
         raise DamageError("the file is no whole Parquet file") from error
-    footer = _footer(table)
-    try:
-        return _frame(table, footer)
-    except zoneinfo.ZoneInfoNotFoundError as error:
-        raise FormatError(f"this machine doesn't know a time zone: {error}", remedy="install tzdata") from error
+    return _assemble(table, footer, places)
 
 
-# ---------------------------------------------------------------------------------------------------- writing
-
-
-def _convert(frame: pd.DataFrame) -> pa.Table:
+def _field(name: str, carrier: Carrier) -> pa.Field:
     import pyarrow as pa
 
-    table = pa.Table.from_pandas(frame)
-    if len(set(table.schema.names)) == len(table.schema.names):
-        return table
-    # Older pyarrow gives levels of one name (or an unnamed one beside a column called `__index_level_0__`) the same
-    # name in the file, which polars and pandas can't read.
-    carrier = frame.copy(deep=False)
-    names = (f"__index_{number}__" for number in range(len(frame.columns) + frame.index.nlevels))
-    free = [name for name in names if name not in frame.columns]
-    carrier.index = frame.index.set_names(free[: frame.index.nlevels])
-    return pa.Table.from_pandas(carrier)
+    from runfolio.frames.tagged import ENCODING
+
+    is_json = carrier.description["form"] == "json"
+    return pa.field(name, carrier.array.type, metadata={ENCODING_KEY: ENCODING.encode()} if is_json else None)
 
 
-def _footer_bytes(frame: pd.DataFrame, descriptions: list[dict[str, Any]]) -> bytes:
-    from runfolio.frames.indexes import describe_index, describe_labels
+def _places(footer: dict[str, Any], wanted: list[Any]) -> list[int]:
+    """Return where in the file the columns of these labels are; labels of another type are others."""
+    from runfolio.frames.labels import restore_labels
+    from runfolio.frames.tagged import encode
 
-    count = len(frame.columns)
-    footer = {
-        "version": FOOTER_VERSION,
-        "columns": descriptions[:count],
-        "labels": describe_labels(frame.columns),
-        "index": describe_index(frame.index, descriptions[count:]),
-        "attrs": frame.attrs,
-    }
-    return json.dumps(footer, separators=(",", ":")).encode()
-
-
-# ---------------------------------------------------------------------------------------------------- reading
-
-
-def _footer(table: pa.Table) -> dict[str, Any]:
-    text = (table.schema.metadata or {}).get(FOOTER_KEY)
-    if text is None:
-        remedy = "read it with pandas.read_parquet"
-        raise FormatError("the Parquet file was not written by runfolio", remedy=remedy)
-    footer: dict[str, Any] = json.loads(text)
-    if footer["version"] > FOOTER_VERSION:
-        what = f"the frame is of format {footer['version']}, and this runfolio reads up to {FOOTER_VERSION}"
-        raise FormatError(what, remedy="update runfolio")
-    return footer
+    try:
+        labels = [encode(_plain(label)) for label in restore_labels(footer["labels"])]
+    except MALFORMED as error:
+        raise DamageError(f"the frame's footer is malformed: {error}") from error
+    places = []
+    for label in wanted:
+        found = [place for place, text in enumerate(labels) if text == _text(label)]
+        if not found:
+            remedy = "labels are found by value and type, as frame.columns has them"
+            raise NotFoundError(f"the frame has no column {label!r}", remedy=remedy, column=str(label))
+        places += found
+    return places
 
 
-def _frame(table: pa.Table, footer: dict[str, Any]) -> pd.DataFrame:
+def _plain(label: Any) -> Any:
+    import numpy as np
+
+    return label.item() if isinstance(label, (np.number, np.bool_)) else label
+
+
+def _text(label: Any) -> str | None:
+    from runfolio.frames.refusal import Refusal
+    from runfolio.frames.tagged import encode
+
+    try:
+        return encode(_plain(label))
+    except Refusal:
+        return None
+
+
+def _assemble(table: pa.Table, footer: dict[str, Any], places: list[int] | None) -> pd.DataFrame:
+    try:
+        return _frame(table, footer, places)
+    except zoneinfo.ZoneInfoNotFoundError as error:
+        raise FormatError(f"this machine doesn't know a time zone: {error}", remedy="install tzdata") from error
+    except MALFORMED as error:
+        raise DamageError(f"the frame's footer does not fit its file: {type(error).__name__}: {error}") from error
+
+
+def _frame(table: pa.Table, footer: dict[str, Any], places: list[int] | None) -> pd.DataFrame:
     import pandas as pd
 
-    from runfolio.frames.dtypes import restore
-    from runfolio.frames.indexes import restore_index, restore_labels
+    from runfolio.frames.carriers import restore_values
+    from runfolio.frames.indexes import restore_index
+    from runfolio.frames.labels import restore_labels
+    from runfolio.frames.tagged import untag
 
-    count = len(footer["columns"])
-    index = restore_index(footer["index"], table.columns[count:])
+    described = footer["columns"] if places is None else [footer["columns"][place] for place in places]
+    count = len(described)
+    index = restore_index(footer["index"], _levels(table, count))
+    if table.num_columns and len(index) != table.num_rows:
+        raise ValueError(f"an index of {len(index)} rows for {table.num_rows}")
     series = {}
-    for number, (column, dtype) in enumerate(zip(table.columns[:count], footer["columns"], strict=True)):
-        values = restore(column, dtype)
+    for number, (column, description) in enumerate(zip(table.columns[:count], described, strict=True)):
+        values = restore_values(column, description)
         # A Series keeps its dtype only when it is told: pandas 3 makes `str` of objects that are all text.
         series[number] = pd.Series(values, index=index, dtype=values.dtype, copy=False)
     frame = pd.DataFrame(series, index=index)
-    frame.columns = restore_labels(table.schema.names[:count], footer["labels"])
-    frame.attrs = footer["attrs"]
-    return frame
+    labels = restore_labels(footer["labels"])
+    frame.columns = labels if places is None else labels.take(places)
+    frame.attrs = untag(footer["attrs"])
+    return frame.set_flags(allows_duplicate_labels=footer["flags"]["allows_duplicate_labels"], copy=False)
+
+
+def _levels(table: pa.Table, count: int) -> list[pa.ChunkedArray]:
+    is_placeholder = table.column_names[count:] == [ROWS_NAME] and str(table.schema.types[count]) == "null"
+    return [] if is_placeholder else table.columns[count:]

@@ -1,6 +1,9 @@
-"""How the labels of a frame's columns and rows are described in a file's footer, and restored from it.
+"""The row labels: which of them are columns of the file, and how an index is made of these again.
 
-The footer of `runfolio.frames` documents the form. Like `runfolio.frames.dtypes`, this module imports pandas.
+A RangeIndex is in the footer alone. Any other index has one column a level, described as
+`{"levels": [{"name", "values", "freq"}, ...], "multi": whether it is a MultiIndex}`. A level of a MultiIndex that pandas
+would not make of its values (integers of which some are missing, or a freq) is carried as categories whose labels are
+the level; it has `"level": true`.
 """
 
 from __future__ import annotations
@@ -9,93 +12,76 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-from pandas.tseries.frequencies import to_offset
 
-from runfolio.frames.dtypes import Description, describe, restore
+from runfolio.frames import tagged
+from runfolio.frames.carriers import restore_values
+from runfolio.frames.dtypes import Description
+from runfolio.frames.labels import INDEX_TYPES, describe_freq, restore_range, with_freq
+from runfolio.frames.refusal import Refusal
 
-__all__ = ["describe_index", "describe_labels", "lost_freqs", "restore_index", "restore_labels", "stored_levels"]
-
-
-def describe_labels(labels: pd.Index) -> Description:
-    """Return how to restore the labels, whose values are the columns' names in the file.
-
-    >>> describe_labels(pd.Index(["a", "b"], dtype=object, name="n"))
-    {'name': 'n', 'dtype': {'form': 'object', 'cells': 'str', 'missing': None}}
-    """
-    return {"name": labels.name, "dtype": describe(labels)}
+__all__ = ["describe_index", "restore_index", "stored_levels"]
 
 
-def restore_labels(names: list[str], description: Description) -> pd.Index:
-    """Return the labels that columns of these names have."""
-    return _restore_level(pa.chunked_array([pa.array(names, pa.string())]), description)
-
-
-def lost_freqs(index: Any) -> list[int]:
-    """Return the numbers of the levels of a MultiIndex whose freq would not come back.
-
-    Levels are made anew in ascending order, and take a freq from its text.
-    """
-
-    def comes_back(level: Any) -> bool:
-        try:
-            return bool(to_offset(level.freqstr) == level.freq and level.is_monotonic_increasing)
-        except ValueError:  # offsets of one's own have no text
-            return False
-
-    levels = enumerate(_freq_levels(index))
-    return [number for number, level in levels if level is not None and not comes_back(level)]
-
-
-def _freq_levels(index: pd.MultiIndex) -> list[Any]:
-    """Return each level that has a freq without the labels that no row has, and None for the other levels."""
-    if not any(map(_has_freq, index.levels)):
-        return [None] * index.nlevels
-    return [level if _has_freq(level) else None for level in index.remove_unused_levels().levels]
-
-
-def _has_freq(level: Any) -> bool:
-    """Whether it has a freq of its own; that of periods is part of their dtype."""
-    return isinstance(level, (pd.DatetimeIndex, pd.TimedeltaIndex)) and level.freq is not None
-
-
-def stored_levels(index: pd.Index) -> list[Any]:
+def stored_levels(index: Any) -> list[Any]:
     """Return the values of each level that is a column of the file; a RangeIndex has none."""
-    return [] if type(index) is pd.RangeIndex else [index.get_level_values(number) for number in range(index.nlevels)]
+    if type(index) not in INDEX_TYPES:
+        raise Refusal(f"it is a {type(index).__module__}.{type(index).__qualname__}")
+    if isinstance(index, pd.RangeIndex):
+        return []
+    if not isinstance(index, pd.MultiIndex):
+        return [index]
+    return [_level_values(index, number) for number in range(index.nlevels)]
 
 
-def describe_index(index: Any, dtypes: list[Description]) -> Description:
-    """Return how to restore the row labels, given the descriptions of their levels.
+def _level_values(index: pd.MultiIndex, number: int) -> Any:
+    if not _is_kept(index, number):
+        return index.get_level_values(number)
+    return pd.Series(pd.Categorical.from_codes(index.codes[number], index.levels[number].rename(None)))
+
+
+def _is_kept(index: pd.MultiIndex, number: int) -> bool:
+    """Whether the level is kept with its labels, as it would be another if it was made of its values."""
+    level: Any = index.levels[number]
+    return getattr(level, "freq", None) is not None or level.dtype != index.get_level_values(number).dtype
+
+
+def describe_index(index: Any, descriptions: list[Description]) -> Description:
+    """Return how to make the row labels again, given the descriptions of their levels; raise `Refusal`.
 
     >>> describe_index(pd.RangeIndex(3), [])
     {'range': [0, 3, 1], 'name': None}
     """
     if isinstance(index, pd.RangeIndex):
-        return {"range": [index.start, index.stop, index.step], "name": index.name}
-    if not isinstance(index, pd.MultiIndex):
-        return {"levels": [{"name": index.name, "dtype": dtypes[0], "freq": None}], "multi": False}
-    freqs = [level if level is None else level.freqstr for level in _freq_levels(index)]
-    levels = zip(index.names, dtypes, freqs, strict=True)
-    return {"levels": [{"name": name, "dtype": dtype, "freq": freq} for name, dtype, freq in levels], "multi": True}
+        return {"range": [index.start, index.stop, index.step], "name": tagged.tag(index.name)}
+    levels = [
+        {"name": tagged.tag(name), "values": description}
+        for name, description in zip(index.names, descriptions, strict=True)
+    ]
+    if isinstance(index, pd.MultiIndex):
+        found = [{**level, "level": _is_kept(index, number)} for number, level in enumerate(levels)]
+        return {"levels": found, "multi": True}
+    return {"levels": [{**levels[0], "freq": describe_freq(index)}], "multi": False}
 
 
-def restore_index(description: Description, columns: list[pa.ChunkedArray]) -> pd.Index:
+def restore_index(description: Description, columns: list[pa.ChunkedArray]) -> Any:
     """Return the row labels, given the columns of the file that follow the frame's own."""
     if "range" in description:
-        start, stop, step = description["range"]
-        return pd.RangeIndex(start, stop, step, name=description["name"])
-    levels = [_restore_level(*pair) for pair in zip(columns, description["levels"], strict=True)]
-    if not description["multi"]:
-        return levels[0]
-    index = pd.MultiIndex.from_arrays(levels, names=[level.name for level in levels])
-    for number, level in enumerate(description["levels"]):
-        if level["freq"] is not None:
-            made: Any = index.levels[number]
-            index = index.set_levels(type(made)(made, freq=to_offset(level["freq"])), level=number)
-    return index
+        return restore_range(description["range"], tagged.untag(description["name"]))
+    pairs = list(zip(columns, description["levels"], strict=True))
+    names = [tagged.untag(level["name"]) for _, level in pairs]
+    values = [restore_values(column, level["values"]) for column, level in pairs]
+    if description["multi"]:
+        return _multi_index(values, names, [level["level"] for _, level in pairs])
+    return with_freq(_plain_index(values[0], names[0]), description["levels"][0]["freq"])
 
 
-def _restore_level(column: pa.ChunkedArray, description: Description) -> pd.Index:
+def _plain_index(values: Any, name: Any) -> Any:
     # NumPy sees some values in Arrow's read-only memory, hence the copy; the dtype keeps pandas 3 from inferring.
-    values = restore(column, description["dtype"])
-    index: pd.Index = pd.Index(values, dtype=values.dtype, name=description["name"], copy=True)
-    return index
+    return pd.Index(values, dtype=values.dtype, name=name, copy=True, tupleize_cols=False)
+
+
+def _multi_index(values: list[Any], names: list[Any], kept: list[bool]) -> pd.MultiIndex:
+    index = pd.MultiIndex.from_arrays([_plain_index(array, None) for array in values])
+    levels = [values[number].categories if is_kept else index.levels[number] for number, is_kept in enumerate(kept)]
+    codes = [values[number].codes if is_kept else index.codes[number] for number, is_kept in enumerate(kept)]
+    return pd.MultiIndex(levels=levels, codes=codes, names=names, verify_integrity=False)

@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 from pandas.api import types
 
+from runfolio import frames
 from runfolio.errors import InputError
-from runfolio.frames.dtypes import Refusal, describe
+from runfolio.frames.dtypes import Refusal
 from runfolio.pipeline.modules.tables import cell, is_text, nearest
 
 COMMON = (
@@ -52,7 +53,7 @@ def target(name: str, column: str | None = None) -> Any:
         empty = pd.Series([], dtype=dtype)
         if empty.dtype == object:
             raise Refusal("objects could be anything")
-        describe(empty)
+        frames.carry(empty)
     except Refusal as refusal:
         raise InputError(f"dtype {name!r}: {refusal}", remedy="name another", column=column) from refusal
     except (*_FAILURES, SyntaxError) as error:
