@@ -23,7 +23,7 @@ __all__ = ["Executor", "Field", "Run", "RunfolioError", "Schema", "Status", "__v
 
 _HOMES = {
     "Executor": "pipeline.executor",
-    "Field": "schema",
+    "Field": "field",
     "Run": "run",
     "RunfolioError": "errors",
     "Schema": "schema",

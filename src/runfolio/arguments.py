@@ -15,13 +15,15 @@ from typing import Any, TypeVar, get_args
 from msgspec import ValidationError, convert, json, to_builtins
 
 from runfolio.errors import ContextError, UsageError
+from runfolio.field import Field, Profile
 from runfolio.records import Description, Failure, Metadata, Outcome, PathStep
-from runfolio.schema import ChangeType, Field, Schema, Schemas, is_frame, parts_of
+from runfolio.schema import ChangeType, Schema, Schemas, is_frame, parts_of
 from runfolio.values import as_text, plain_text
 
 T = TypeVar("T")
 
 CHANGE_TYPES: tuple[str, ...] = get_args(ChangeType)
+PROFILES: tuple[Profile, ...] = get_args(Profile)
 OUTCOMES: tuple[str, ...] = get_args(Outcome)
 POINTS = ("start", "before", "after", "completed", "failed", "resume")
 MAX_TRACEBACK = 100_000
@@ -93,7 +95,7 @@ def texts(values: Iterable[str], what: str) -> list[str]:
 def description(value: Any) -> Description | None:
     """One side of a change: a Description or Field as it is, any other value as text."""
     if isinstance(value, Field):
-        value = Description.of_field(_checked(value, Field))
+        value = Description.of(_checked(value, Field))
     if isinstance(value, Description):
         return _checked(value, Description)
     return Description(value=as_text(value))
@@ -118,7 +120,7 @@ def free_of(context: dict[str, Any], reserved: tuple[str, ...]) -> dict[str, Any
     return context
 
 
-def metadata(given: Mapping[str, Any] | Metadata | None) -> Metadata:
+def metadata(given: Mapping[str, Any] | Metadata | None, profile: Profile) -> Metadata:
     """The metadata of a snapshot. Raises UsageError for an unknown key, DataError for what is no schema."""
     if not isinstance(given, Mapping | Metadata | None):
         raise UsageError(f"metadata is {given!r}", remedy="its keys are schema_before and schema_after", key="metadata")
@@ -130,20 +132,20 @@ def metadata(given: Mapping[str, Any] | Metadata | None) -> Metadata:
             remedy="its keys are schema_before and schema_after",
             key="metadata",
         )
-    return Metadata(schemas(found.get("schema_before")), schemas(found.get("schema_after")))
+    return Metadata(schemas(found.get("schema_before"), profile), schemas(found.get("schema_after"), profile))
 
 
-def schemas(value: Any) -> Schemas:
-    """A schema, or a dict of them by part; frames stand for theirs. Raises DataError for anything else."""
+def schemas(value: Any, profile: Profile) -> Schemas:
+    """A schema, or a dict of them by part; frames stand for theirs, of that profile. Raises DataError otherwise."""
     if value is None:
         return None
     if isinstance(value, Mapping):
-        return {text(part, "part"): _schema(item) for part, item in value.items()} or None
-    return _schema(value)
+        return {text(part, "part"): _schema(item, profile) for part, item in value.items()} or None
+    return _schema(value, profile)
 
 
-def _schema(value: Any) -> Schema:
-    return _checked(value, Schema) if isinstance(value, Schema) else Schema.from_data(value)
+def _schema(value: Any, profile: Profile) -> Schema:
+    return _checked(value, Schema) if isinstance(value, Schema) else Schema.from_data(value, profile=profile)
 
 
 def _checked(value: T, kind: type[T]) -> T:
@@ -156,11 +158,11 @@ def _checked(value: T, kind: type[T]) -> T:
         raise UsageError(f"{value!r} is no {kind.__name__}: {error}", remedy="see the types of its fields") from error
 
 
-def schemas_for(data: Any, given: Any) -> Schemas:
+def schemas_for(data: Any, given: Any, profile: Profile) -> Schemas:
     """The schema of a result as given, which must have the parts that the data has; None to have it inferred."""
     if given is None:
         return None
-    found = schemas(given)
+    found = schemas(given, profile)
     parts, wanted = {part for part, _ in parts_of(found)}, _parts(data)
     if parts != wanted:
         raise UsageError(

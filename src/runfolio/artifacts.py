@@ -10,6 +10,7 @@ from msgspec import Struct, json
 
 from runfolio import layout
 from runfolio.errors import DamageError, DataError, FormatError
+from runfolio.field import Profile
 from runfolio.files import read_bytes, sha256, write_error
 from runfolio.records import Format, Part, Result
 from runfolio.schema import Schema, Schemas, is_frame, parts_of
@@ -84,13 +85,13 @@ class Content(Struct, frozen=True):
         return "json" if self.table is None else "parquet"
 
 
-def contents_of(data: Any, given: Schemas) -> list[Content]:
-    """What the files of a result are to hold, with the schemas given or, without any, their own.
+def contents_of(data: Any, given: Schemas, profile: Profile) -> list[Content]:
+    """What the files of a result are to hold, with the schemas given or, without any, their own of that profile.
 
     Raises DataError if the data would not come back exactly.
     """
     schemas = dict(parts_of(given))
-    return [_content(name, part, schemas.get(name)) for name, part in split(data)]
+    return [_content(name, part, schemas.get(name), profile) for name, part in split(data)]
 
 
 def schemas_of(contents: list[Content]) -> Schemas:
@@ -153,10 +154,11 @@ def read_part(folder: Path, part: Part) -> Any:
     return frames.read(data)
 
 
-def _content(name: str | None, data: Any, schema: Schema | None) -> Content:
+def _content(name: str | None, data: Any, schema: Schema | None, profile: Profile) -> Content:
     if is_frame(data):
         table = _table(name, data)
-        return Content(name, table, b"", data.shape, Schema.infer(data, table) if schema is None else schema)
+        found = Schema.infer(data, table, profile) if schema is None else schema
+        return Content(name, table, b"", data.shape, found)
     problem = _no_report(data, "the result", 0)
     if problem:
         raise DataError(

@@ -15,6 +15,7 @@ from msgspec import Struct, to_builtins
 from runfolio import artifacts, layout
 from runfolio.clock import Clock
 from runfolio.errors import DuplicateKeyError
+from runfolio.field import Profile
 from runfolio.files import replace
 from runfolio.records import (
     Change,
@@ -98,7 +99,8 @@ class _Thread(threading.local):
 class Recorder:
     """Writes the records of one run. Thread-safe; `mutex` makes several calls one."""
 
-    def __init__(self, writer: Writer) -> None:
+    def __init__(self, writer: Writer, profile: Profile) -> None:
+        self.profile = profile
         self.mutex = threading.RLock()
         self.writer = writer
         self.clock: Clock = writer.clock
@@ -268,7 +270,7 @@ class Recorder:
             self._keys.add(key)
         try:
             decoration = f"{path[-1].module_name}-{path[-1].experiment_name}" if path else key
-            contents = artifacts.contents_of(data, given)
+            contents = artifacts.contents_of(data, given, self.profile)
             schemas = artifacts.schemas_of(contents)
             parts = artifacts.write_parts(self._new_file, decoration, contents)
             with self.mutex:

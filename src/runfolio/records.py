@@ -19,7 +19,8 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 from msgspec import Meta, Struct
 
 from runfolio.errors import NotFoundError
-from runfolio.schema import ChangeType, Field, Schema, Schemas
+from runfolio.field import Field, Statistics, described
+from runfolio.schema import ChangeType, Schema, Schemas
 
 State = Literal["not_started", "in_progress", "completed", "failed", "interrupted"]
 EventType = Literal["segment", "state", "step", "progress", "log", "restore", "config", "input"]
@@ -94,29 +95,45 @@ class Snapshot(Record, Generic[M], frozen=True, kw_only=True, tag="snapshot"):
 
 
 class Description(Subscriptable, frozen=True, kw_only=True):
-    """One side of a change: the field as it was or became, or in `value` what was recorded by hand, as text."""
+    """One side of a change: the field as it was or became, the rows of the table, or in `value` a text set by hand."""
 
     name: str | None = None
     dtype: str | None = None
     nullable: bool | None = None
     nulls: int | None = None
+    statistics: Statistics | None = None
+    rows: Count | None = None
     value: str | None = None
 
     @classmethod
-    def of_field(cls, field: Field | None) -> Description | None:
-        """The description of a field, None of none."""
-        if field is None:
+    def of(cls, found: Field | int | None) -> Description | None:
+        """The description of a field, that of a table with so many rows, None of none."""
+        if found is None:
             return None
-        return cls(name=field.name, dtype=field.dtype, nullable=field.nullable, nulls=field.nulls)
+        if isinstance(found, int):
+            return cls(rows=found)
+        return cls(
+            name=found.name,
+            dtype=found.dtype,
+            nullable=found.nullable,
+            nulls=found.nulls,
+            statistics=found.statistics,
+        )
 
     def __str__(self) -> str:
+        if self.rows is not None:
+            return f"{self.rows:,} row{'' if self.rows == 1 else 's'}"
         if self.value is not None or self.dtype is None:
             return self.value or ""
-        return f"{self.dtype}, {self.nulls} missing" if self.nulls else self.dtype
+        return described(self.dtype, self.nulls, self.statistics)
 
 
 class Change(Record, frozen=True, kw_only=True, tag="change"):
     """One change of the schema: `target` is a column's name, `part` the part of the data where there are several.
+
+    The target `*` is the table as a whole, `before` and `after` its numbers of rows. `details` of a column that was
+    renamed hold `renamed_to` or `renamed_from`; those of the table `added`, `dropped` and `reordered` rows where the
+    index tells them, and `columns_reordered`.
 
     `snapshot_id` is that of the step's after-snapshot; a change whose snapshot does not exist belongs to a step that
     did not finish.

@@ -11,9 +11,21 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from runfolio import arguments, layout
-from runfolio.arguments import CHANGE_TYPES, OUTCOMES, POINTS, description, instant, number, one_of, optional_text, text
+from runfolio.arguments import (
+    CHANGE_TYPES,
+    OUTCOMES,
+    POINTS,
+    PROFILES,
+    description,
+    instant,
+    number,
+    one_of,
+    optional_text,
+    text,
+)
 from runfolio.clock import SYSTEM, Clock
 from runfolio.errors import NotFoundError, RunfolioError, UsageError, WriteError
+from runfolio.field import Profile
 from runfolio.lock import Life
 from runfolio.recorder import Position, Recorder, Running
 from runfolio.records import (
@@ -43,8 +55,9 @@ class Status(RunView):
 
     The folder is made at the first write, under `root` (by default the environment variable RUNFOLIO_RUNS, else
     `runs`), and named by the run id. `name` and `tags` are for people; `sequence` is the planned order of modules;
-    `clock` is what times are read from. All
-    getters of `RunView` answer from the folder. One Status may be used by several threads.
+    `profile` says what is told of the values of columns: `full` has statistics (range, mean, distinct values), `digest`
+    what is needed to tell whether they changed, `names` nothing but names and dtypes. `clock` is what times are read
+    from. All getters of `RunView` answer from the folder. One Status may be used by several threads.
 
     In a `with` statement the run is completed at the end of the block, and failed where an exception leaves it.
 
@@ -68,6 +81,7 @@ class Status(RunView):
         sequence: Iterable[str] = (),
         root: str | PathLike[str] | None = None,
         tags: Iterable[str] = (),
+        profile: Profile = "full",
         clock: Clock = SYSTEM,
     ) -> None:
         super().__init__(None)
@@ -78,7 +92,7 @@ class Status(RunView):
             root=layout.root_of(root),
             clock=clock,
         )
-        self._recorder = Recorder(writer)
+        self._recorder = Recorder(writer, one_of(profile, PROFILES, "profile"))
         self._timings: dict[str, Running] = {}
         self._entered_by = 0
         _live.add(self)
@@ -87,7 +101,12 @@ class Status(RunView):
 
     @classmethod
     def resume(
-        cls, run: str | PathLike[str], *, root: str | PathLike[str] | None = None, clock: Clock = SYSTEM
+        cls,
+        run: str | PathLike[str],
+        *,
+        root: str | PathLike[str] | None = None,
+        profile: Profile = "full",
+        clock: Clock = SYSTEM,
     ) -> Self:
         """Go on with a run that was interrupted or failed, in its own folder: it is in progress when this returns.
 
@@ -102,7 +121,14 @@ class Status(RunView):
         folder = find(run, root)
         found = attempt.left_behind(folder)
         header = found.header
-        status = cls(name=header.name, sequence=header.sequence, root=folder.parent, tags=header.tags, clock=clock)
+        status = cls(
+            name=header.name,
+            sequence=header.sequence,
+            root=folder.parent,
+            tags=header.tags,
+            profile=profile,
+            clock=clock,
+        )
         status._recorder.resume(found)
         return status
 
@@ -263,7 +289,7 @@ class Status(RunView):
         if found["point"] in POINTS:
             arguments.free_of(found, ("point",))
         names = (optional_text(module, "module"), optional_text(experiment, "experiment"))
-        return self._recorder.snapshot(*names, arguments.metadata(metadata), found)
+        return self._recorder.snapshot(*names, arguments.metadata(metadata, self._recorder.profile), found)
 
     def record_change(
         self,
@@ -310,7 +336,7 @@ class Status(RunView):
         """
         key = text(exp_key, "exp_key")
         steps = arguments.path(path)
-        return self._recorder.store(key, data, arguments.schemas_for(data, schema), steps)[0]
+        return self._recorder.store(key, data, arguments.schemas_for(data, schema, self._recorder.profile), steps)[0]
 
     # Progress, messages, restore
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from msgspec import to_builtins
 
-from runfolio import schema
+from runfolio import changes, schema
 from runfolio.arguments import message_of, number, optional_text, text
 from runfolio.errors import DuplicateKeyError, FormatError, InputError, RunfolioError, UsageError
 from runfolio.files import sha256
@@ -49,6 +49,7 @@ class Step:
         self.path: tuple[PathStep, ...] = ()
         self._recorder = recorder
         self._data = data
+        self._kept: changes.Frames = {}
         self._after = after
         self._context = context
         self._before: Schemas = None
@@ -75,7 +76,8 @@ class Step:
         recorder = self._recorder
         before = self._predecessor()
         self.path = (*before.path, PathStep(self.module_name, self.experiment_name))
-        self._before = before.schemas if self._data is None else schema.of_data(self._data)
+        self._before = before.schemas if self._data is None else schema.of_data(self._data, recorder.profile)
+        self._keep(self._data)
         self._data = None
         with recorder.mutex:
             self._snapshot("before", Metadata(self._before, None))
@@ -97,6 +99,7 @@ class Step:
         if running.pid != os.getpid():  # a forked child leaves the block as well; the step is its parent's
             return
         self._ended = True
+        self._kept = {}
         if error is None:
             self._commit(running)
             return
@@ -121,7 +124,7 @@ class Step:
         _, schemas = self._recorder.store(self.key, data, None, self.path)
         self._has_result, self._schemas = True, schemas
         if self.module_name not in DESCRIBING_MODULES:
-            self._record_changes(running)
+            self._record_changes(running, data)
         self._recorder.leave_out(since)
         return data
 
@@ -153,6 +156,10 @@ class Step:
         self._recorder.leave_out(since)
         return found
 
+    def _keep(self, data: Any) -> None:
+        """Take what came in as it is now: rows of the result are matched with it."""
+        self._kept = changes.kept_of(data)
+
     def _begun(self) -> Running:
         if self._running is None or self._ended:
             raise UsageError(
@@ -170,18 +177,18 @@ class Step:
         context = {**self._context, "point": point, "path": to_builtins(self.path)}
         self._recorder.snapshot(self.module_name, self.experiment_name, metadata, context, snapshot_id)
 
-    def _record_changes(self, running: Running) -> None:
-        for part, difference in schema.diff_parts(self._before, self._schemas):
+    def _record_changes(self, running: Running, data: Any) -> None:
+        for part, difference in changes.between(self._before, self._kept, self._schemas, changes.frames_of(data)):
             self._recorder.change(
                 change_type=difference.type,
-                target=difference.name,
+                target=difference.target,
                 part=part,
-                before=Description.of_field(difference.before),
-                after=Description.of_field(difference.after),
+                before=Description.of(difference.before),
+                after=Description.of(difference.after),
                 module=self.module_name,
                 experiment=self.experiment_name,
                 snapshot_id=running.snapshot_id,
-                details={},
+                details=difference.details,
             )
 
     def _commit(self, running: Running) -> None:

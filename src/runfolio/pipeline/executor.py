@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 from runfolio.arguments import message_of
 from runfolio.artifacts import StoredResult
 from runfolio.errors import ConfigError, DataError, StepsError, UsageError
+from runfolio.field import Profile
 from runfolio.pipeline.branches import Branches
 from runfolio.pipeline.callables import STEP, Call
 from runfolio.pipeline.context import StepContext
@@ -67,6 +68,7 @@ class Executor:
             sequence=dict.fromkeys(step.module_name for step in self.plan),
             tags=[*settings.tags, *tags],
             root=settings.root if root is None else root,
+            profile=settings.profile,
         )
 
     @classmethod
@@ -113,6 +115,7 @@ class Executor:
         source.problems.raise_any()
         self._base = source.base
         self._on_error = pipeline.settings.on_error
+        self._profile: Profile = pipeline.settings.profile
         self._provenance = Provenance.of_source(source, self.plan, self._on_error)
         self._differences: list[str] = []
         self._ran = False
@@ -155,7 +158,7 @@ class Executor:
     def _begin(self) -> Status:
         if isinstance(self.status, Run):
             assert self.status.folder is not None
-            self.status = Status.resume(self.status.folder.absolute())
+            self.status = Status.resume(self.status.folder.absolute(), profile=self._profile)
         assert isinstance(self.status, Status)
         self.status.start()
         folder = self.status.folder
@@ -196,6 +199,7 @@ class _Execution:
         try:
             data = self._branches.take(planned)
             with self._status.step(planned.module_name, planned.experiment_name, after=self._before(planned)) as step:
+                step._keep(data)
                 result = self._call_all(planned, step, self._branches.lend(planned, data))
                 if result is not None:
                     step.result(result)

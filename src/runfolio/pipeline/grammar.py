@@ -22,6 +22,7 @@ from typing import Any, Literal
 
 from msgspec import Struct, ValidationError, convert, structs
 
+from runfolio.field import Profile
 from runfolio.pipeline.callables import SAMPLE, Call, bind, find, in_words, name_of
 from runfolio.pipeline.modules import BUILT_IN, DEFAULT_METHODS
 from runfolio.pipeline.source import Node, Place, Problems, Source, closest, nearest
@@ -31,12 +32,16 @@ METHOD = "method"
 
 
 class Settings(Struct, frozen=True, kw_only=True):
-    """The section `Run`: name and tags of the run, the folder that holds the runs, and what a failing step does."""
+    """The section `Run`: name and tags of the run, the folder that holds the runs, and how it is recorded.
+
+    `on_error` says what a failing step does, `profile` what is told of the values of columns.
+    """
 
     name: str | None = None
     tags: list[str] = []
     root: str | None = None
     on_error: Literal["stop", "continue"] = "stop"
+    profile: Profile = "full"
 
 
 class Experiment(Struct, frozen=True):

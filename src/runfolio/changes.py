@@ -1,0 +1,54 @@
+"""Changes: how what a step gave differs from what came in, part by part."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from runfolio.differences import Difference, Rows, differences
+from runfolio.schema import Schema, Schemas, is_frame, parts_of
+
+Frames = dict[str | None, Any]
+"""The pandas frames of data by their part; data of one part has one without a name."""
+
+
+def frames_of(data: Any) -> Frames:
+    """The pandas frames of data."""
+    if isinstance(data, dict):
+        return {name: frame for name, frame in data.items() if is_frame(frame)}
+    return {None: data} if is_frame(data) else {}
+
+
+def kept_of(data: Any) -> Frames:
+    """The frames of a step's input as they are now, without copying values.
+
+    Rows and columns that the step drops in place stay in these; values that it changes in place do where pandas copies
+    on write, and are noticed by their digests where it doesn't.
+    """
+    return {name: frame.copy(deep=False) for name, frame in frames_of(data).items()}
+
+
+def between(before: Schemas, kept: Frames, after: Schemas, given: Frames) -> Iterator[tuple[str | None, Difference]]:
+    """How the parts of a step's output differ from its input, each difference with its part.
+
+    A part is compared with the input's part of the same name, else with the input's first part: a splitter's parts with
+    the frame that was split. Without an input every field is a CREATE.
+    """
+    olds = dict(parts_of(before))
+    first = next(iter(olds), None)
+    for part, new in parts_of(after):
+        source = part if part in olds else first
+        old = olds.get(source, Schema.of(0, []))
+        rows = _rows(kept.get(source), old, given.get(part), new)
+        for difference in differences(old.fields, old.rows, new.fields, new.rows, rows):
+            yield part, difference
+
+
+def _rows(before: Any, old: Schema, after: Any, new: Schema) -> Rows | None:
+    """How the rows match by the frames' index, where there are frames and digests of them."""
+    frames = before is not None and after is not None
+    if not frames or not any(field.digest for field in old.fields) or before.shape != (old.rows, len(old)):
+        return None
+    from runfolio.alignment import matched_rows  # noqa: PLC0415  (takes pandas)
+
+    return matched_rows(before, old.fields, after, new.fields)
