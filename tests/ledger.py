@@ -30,6 +30,7 @@ NOT_FOUND = "NotFoundError"
 DESCRIBING = ("Describer", "Evaluator", "Reporter")
 PROGRESS_SECONDS = 0.2
 MAX_LEVELS = 64
+SIDE = ("name", "dtype", "nullable", "nulls", "statistics", "rows", "value")
 
 
 class Refusal(Exception):
@@ -175,10 +176,10 @@ SCALARS = [
 
 
 class Table(NamedTuple):
-    """A schema: the rows, and of each column its name, dtype, nullability and number of missing values."""
+    """A schema: the rows, and of each column its name, dtype, nullability, number of missing values and its look."""
 
     rows: int
-    fields: tuple[tuple[str, str, bool, int], ...]
+    fields: tuple[tuple[str, str, bool, int, tuple], ...]
 
 
 class FieldOf(NamedTuple):
@@ -196,8 +197,24 @@ def table_of(frame: pd.DataFrame) -> Table:
         cells = frame.iloc[:, position]
         dense = str(cells.dtype) == "bool" or re.fullmatch(r"u?int\d+", str(cells.dtype)) is not None
         name = escaped(label) if type(label) is str else escaped(repr(label))
-        fields.append((name, str(cells.dtype), not dense, int(cells.isna().to_numpy().sum())))
+        fields.append((name, str(cells.dtype), not dense, int(cells.isna().to_numpy().sum()), look_of(cells)))
     return Table(len(frame), tuple(fields))
+
+
+def look_of(cells: pd.Series) -> tuple:
+    """What two columns have alike just where a digest must say that their values, and categories, are equal."""
+    dtype, categories = str(cells.dtype), None
+    if dtype == "category":
+        categories, dtype = (bool(cells.cat.ordered), tuple(cells.cat.categories)), str(cells.cat.categories.dtype)
+    values = tuple(None if missing else _look(cell) for cell, missing in zip(cells, cells.isna(), strict=True))
+    kind = re.sub(r"\d+.*", "", dtype).lower().removeprefix("u")
+    if kind in ("object", "str", "string"):
+        kind = "text" if any(value is not None for value in values) or dtype != "object" else "nothing"
+    return kind, values, categories
+
+
+def _look(cell):
+    return cell.value if isinstance(cell, pd.Timestamp) else repr(float(cell)) if isinstance(cell, float) else cell
 
 
 def tables_of(data: Any) -> Any:
@@ -226,22 +243,38 @@ def differences(before: Any, after: Any) -> list:
     found = []
     for part, new in parts_of(after):
         old = named[part] if part in named else olds[0][1] if olds else Table(0, ())
-        found += [(kind, part, one, other) for kind, one, other in _difference(old, new)]
+        found += [(kind, part, one, other, details) for kind, one, other, details in _difference(old, new)]
     return found
 
 
 def _difference(old, new):
+    """The changes of one part; no frame of these tests has an index by which rows of another number could be matched."""
     olds, news = _occurrences(old), _occurrences(new)
-    found = [("DELETE", field, None) for place, field in olds if place not in dict(news)]
+    gone = [field for place, field in olds if place not in dict(news)]
+    come = [field for place, field in news if place not in dict(olds)]
+    found = []
+    moved = [place for place, _ in olds if place in dict(news)] != [place for place, _ in news if place in dict(olds)]
+    if olds and (old.rows != new.rows or moved):
+        found.append(("UPDATE", old.rows, new.rows, {"columns_reordered": True} if moved else {}))
+    renamed = {one: other for one in gone for other in come if _is_renamed(one, other, gone, come, old.rows, new.rows)}
+    found += [("DELETE", one, None, {"renamed_to": renamed[one][0]} if one in renamed else {}) for one in gone]
+    sources = {other: one for one, other in renamed.items()}
     for place, field in news:
         before = dict(olds).get(place)
         if before is None:
-            found.append(("CREATE", None, field))
+            details = {"renamed_from": sources[field][0]} if field in sources else {}
+            found.append(("CREATE", None, field, details))
         elif before[1] != field[1]:
-            found.append(("TRANSFORM", before, field))
-        elif before != field:
-            found.append(("UPDATE", before, field))
+            found.append(("TRANSFORM", before, field, {}))
+        elif (before[2], before[4][2]) != (field[2], field[4][2]) or (old.rows == new.rows and before[4] != field[4]):
+            found.append(("UPDATE", before, field, {}))
     return found
+
+
+def _is_renamed(one, other, gone, come, rows_before, rows_after):
+    """Whether they have equal dtype and values, and no other of those that went or came has."""
+    alike = [field for field in (*gone, *come) if (field[1], field[4]) == (one[1], one[4])]
+    return rows_before == rows_after > 0 and len(alike) == 2 and one in alike and other in alike
 
 
 def _occurrences(table):
@@ -261,7 +294,7 @@ def on_disk(record: dict) -> dict:
             for side, tables in record["metadata"].items()
         }
     if record["kind"] == "schema":
-        names = ("name", "dtype", "nullable", "nulls")
+        names = ("name", "dtype", "nullable", "nulls", "look")
         found["fields"] = [dict(zip(names, field, strict=True)) for field in record["fields"]]
     return found
 
@@ -595,17 +628,19 @@ class Ledger:
         tables = tables_of(data)
         self._store(self.key_of(step), data, tables, step.path)
         step.has_result, step.gave = True, tables
-        for kind, part, before, after in differences(step.before, tables) if step.names[0] not in DESCRIBING else ():
+        found = differences(step.before, tables) if step.names[0] not in DESCRIBING else ()
+        for kind, part, before, after, details in found:
+            of_table = isinstance(before, int)
             self._change(
                 type=kind,
-                target=(after or before)[0],
+                target="*" if of_table else (after or before)[0],
                 part=part,
-                before=_side(before and FieldOf(*before)),
-                after=_side(after and FieldOf(*after)),
+                before=_side_of(before),
+                after=_side_of(after),
                 module_name=step.names[0],
                 experiment_name=step.names[1],
                 snapshot_id=step.begun.snapshot_id,
-                details={},
+                details=details,
             )
 
     def key_of(self, step):
@@ -882,11 +917,18 @@ def _instant(value):
     return dt.datetime.fromtimestamp(float(value), dt.UTC)
 
 
+def _side_of(value):
+    """One side of a change that was noticed: the rows of a table, a field of a schema, or nothing."""
+    if isinstance(value, int):
+        return dict.fromkeys(SIDE) | {"rows": value}
+    return None if value is None else _side(FieldOf(*value[:4]))
+
+
 def _side(value):
     """One side of a change: a field as it is, anything else as text."""
     if value is None:
         return None
-    fields = dict.fromkeys(("name", "dtype", "nullable", "nulls", "value"))
+    fields = dict.fromkeys(SIDE)
     if isinstance(value, FieldOf):
         return fields | value._asdict()
     form = normal(value)
@@ -907,7 +949,7 @@ def _part(name, data, table):
 def _storable(data):
     """Whether data is one frame, frames by name, or what JSON gives back just as it is."""
     if isinstance(data, pd.DataFrame):
-        return not any(isinstance(cell, set) for cell in data.to_numpy(dtype=object).ravel())
+        return not any(isinstance(cell, type) for cell in data.to_numpy(dtype=object).ravel())
     if isinstance(data, dict) and any(isinstance(part, pd.DataFrame) for part in data.values()):
         names_are_text = all(type(name) is str and escaped(name) == name for name in data)
         return names_are_text and all(isinstance(part, pd.DataFrame) and _storable(part) for part in data.values())

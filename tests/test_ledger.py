@@ -56,6 +56,8 @@ JOURNALS = {
 SCHEMA_IDS: dict[str, Table] = {}
 """The schema of each id met in any run: an id belongs to one content on every machine, and a content to one id."""
 STRUCTURE_IDS: dict[str, tuple] = {}
+LOOKS: dict[tuple, tuple] = {}
+"""The look of each pair of digests met: equal digests just where dtype aside the columns are equal."""
 
 OPEN = {}
 """Where the package does not do what its documents say. The random runs go around these; who mends one deletes it here,
@@ -72,7 +74,10 @@ def unless_open(name):
 def plain(value):
     """A record, and what it holds, in the ledger's form."""
     if isinstance(value, Schema):
-        fields = tuple((field.name, field.dtype, field.nullable, field.nulls) for field in value.fields)
+        fields = tuple(
+            (field.name, field.dtype, field.nullable, field.nulls, LOOKS[field.dtype_digest, field.digest])
+            for field in value.fields
+        )
         return Table(value.rows, fields)
     if isinstance(value, Part):
         names = ("name", "format", "rows", "columns")
@@ -191,7 +196,7 @@ class Recording:
         self.every_byte = every_byte
         self.hands = Hands(BEGINNING)
         clock = Clock(now=lambda: self.hands.now, monotonic=lambda: self.hands.tick, cpu=lambda: self.hands.cpu)
-        self.status = Status(**face, root=base / "runs", clock=clock)
+        self.status = Status(**face, root=base / "runs", clock=clock, profile="digest")
         self.ledger = Ledger(self.hands, **face, machine=_machine())
         self.steps: list[tuple] = []
         self.open: list[tuple] = []
@@ -367,6 +372,8 @@ class Recording:
             line = lines[kind].pop(0)
             self.spans[record["seq"]] = (self.sizes[kind], self.sizes[kind] + len(line) + 1)
             self.sizes[kind] = self.spans[record["seq"]][1]
+            if kind == "schema":
+                learn(json.loads(line)["fields"], record["fields"])
             assert exact(self.parsed(line)) == exact(on_disk(record))
 
     def parsed(self, line):
@@ -376,6 +383,9 @@ class Recording:
         fields = json.loads(line)
         del fields["crc"]
         if fields["kind"] == "schema":
+            for field in fields["fields"]:
+                field["look"] = LOOKS[field.pop("dtype_digest"), field.pop("digest")]
+                assert field.pop("statistics") is None
             rows = [tuple(field.values()) for field in fields["fields"]]
             known_by(SCHEMA_IDS, fields.pop("schema_id"), Table(fields["rows"], tuple(rows)))
             known_by(STRUCTURE_IDS, fields.pop("structure_id"), tuple(row[:3] for row in rows))
@@ -528,6 +538,12 @@ def known_by(ids, found, content):
     assert [one for one, other in ids.items() if other == content] == [found]
 
 
+def learn(fields, expected):
+    """Take in which digests the package gave to columns of which look."""
+    for field, (*_, look) in zip(fields, expected, strict=True):
+        known_by(LOOKS, (field["dtype_digest"], field["digest"]), look)
+
+
 def _machine():
     boot = Path("/proc/sys/kernel/random/boot_id")
     return {
@@ -545,8 +561,8 @@ def nested(levels, value):
 
 def _schemas(data):
     if isinstance(data, dict):
-        return {name: Schema.from_data(part) for name, part in data.items()}
-    return None if data is None else Schema.from_data(data)
+        return {name: Schema.from_data(part, profile="digest") for name, part in data.items()}
+    return None if data is None else Schema.from_data(data, profile="digest")
 
 
 def _field(side):
