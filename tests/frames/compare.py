@@ -23,14 +23,24 @@ def assert_exactly_equal(found, expected):
 
 
 def assert_equal_to_pandas(found, expected):
-    """`assert_frame_equal`, where it can compare the frame at all: not arrays within sets, or huge integers."""
+    """`assert_frame_equal`, where it can compare the frame at all: not containers, or huge integers."""
     if isinstance(expected.index, pd.MultiIndex):  # whose unused labels pandas 2 compares too
         found, expected = (f.set_axis(f.index.remove_unused_levels()) for f in (found, expected))
+    names = [*expected.index.names, *expected.columns.names]
+    if any(name != name for name in names if type(name) is float) or has_containers(expected):
+        return
     try:
         assert_frame_equal(expected, expected.copy(), **EXACT)
-    except (AssertionError, ValueError, TypeError, OverflowError, FutureWarning, DeprecationWarning):
+    except (AssertionError, ValueError, TypeError, ArithmeticError, FutureWarning, DeprecationWarning):
         return
     assert_frame_equal(found, expected, **EXACT)
+
+
+def has_containers(frame):
+    """Whether there are cells of several values, of which pandas calls those unequal that have NaN in them."""
+    columns = [frame.iloc[:, place] for place in range(frame.shape[1])]
+    cells = (cell for column in columns if column.dtype == object for cell in column)
+    return any(isinstance(cell, list | tuple | dict | set | frozenset | np.ndarray) for cell in cells)
 
 
 def assert_same_index(found, expected):
