@@ -262,7 +262,8 @@ def _frame(table: pa.Table, footer: dict[str, Any], places: list[int] | None) ->
     labels = restore_labels(footer["labels"])
     frame.columns = labels if places is None else labels.take(places)
     frame.attrs = untag(footer["attrs"])
-    return frame.set_flags(allows_duplicate_labels=footer["flags"]["allows_duplicate_labels"], copy=False)
+    frame.flags.allows_duplicate_labels = footer["flags"]["allows_duplicate_labels"]
+    return frame
 
 
 def _levels(table: pa.Table, count: int) -> list[pa.ChunkedArray]:

@@ -222,7 +222,10 @@ def _restore_interval(column: pa.ChunkedArray, description: Description) -> Any:
 
 def _carry_sparse(values: Any, description: Description) -> Carrier:
     dense = carry(pd.Series(np.asarray(values), dtype=values.dtype.subtype))
-    return Carrier(dense.array, {**description, "values": dense.description, "index": values.kind})
+    described = {**description, "values": dense.description, "index": values.kind}
+    if dense.description["form"] == "json":
+        return Carrier(dense.array, {**dense.description, "dtype": described})
+    return Carrier(dense.array, described)
 
 
 def _restore_sparse(column: pa.ChunkedArray, description: Description) -> Any:
@@ -253,7 +256,7 @@ def _carry_category(values: Any) -> Carrier:
 def _restore_category(column: pa.ChunkedArray, description: Description) -> Any:
     dtype = restore_categories(description)
     labels = _chunked(carry(dtype.categories).array).combine_chunks()
-    values = None if "values" not in description else restore_values(column, description["values"])
+    values = None if "values" not in description else restore_values(column.drop_null(), description["values"])
     return pd.Categorical.from_codes(codes_of(column, labels, values, dtype.categories), dtype=dtype)
 
 
@@ -264,8 +267,8 @@ def _restore_json(column: pa.ChunkedArray, description: Description) -> Any:
     described = description.get("dtype")
     if described is None:
         return restore_json(column, description)
-    if described["form"] == "category":
-        return _restore_category(column, described)
+    if described["form"] in ("category", "sparse"):
+        return _RESTORE[described["form"]](column, described)
     cells, dtype = restore_json(column, description), restore_dtype(described)
     return pd.array(cells, dtype=dtype) if not isinstance(dtype, np.dtype) else np.array(list(cells), dtype=dtype)
 

@@ -26,14 +26,18 @@ def is_dictionary(description: dict[str, Any], labels: pa.Array) -> bool:
 def codes_of(column: pa.ChunkedArray, labels: pa.Array, values: Any, categories: pd.Index) -> Any:
     """Return the code of each row, -1 for a missing value.
 
-    `values` are the restored values, unless text stands in the column.
+    `values` are the restored values of the rows that have one, or None where text stands in the column.
 
     >>> column, labels = pa.chunked_array([["b", None, "a"]]), pa.array(["a", "b"])
     >>> codes_of(column, labels, None, pd.Index(["a", "b"])).tolist()
     [1, -1, 0]
     """
+    if not len(column):
+        return np.array([], "int64")
     if values is not None:
-        return _codes_of_values(values, categories)
+        codes = np.full(len(column), -1)
+        codes[column.is_valid().to_numpy()] = _codes_of_values(values, categories)
+        return codes
     if not pa.types.is_dictionary(column.type):
         column = column.dictionary_encode()
     whole = column.unify_dictionaries().combine_chunks()
@@ -57,4 +61,4 @@ def _codes_of_values(values: Any, categories: pd.Index) -> Any:
     places, uniques = pd.factorize(values)
     by_text = {tagged.encode(label): code for code, label in enumerate(categories.astype(object))}
     codes = [by_text[tagged.encode(value)] for value in pd.Index(uniques, dtype=uniques.dtype).astype(object)]
-    return np.append(np.array(codes, "int64"), -1)[places]
+    return np.array(codes, "int64")[places]

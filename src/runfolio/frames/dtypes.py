@@ -121,7 +121,7 @@ def _restore_zoned(description: Description) -> Any:
 
 
 def _describe_period(dtype: Any) -> Description:
-    found = {"form": "period", "freq": dtype.freq.freqstr}
+    found = {"form": "period", "freq": str(dtype)[len("period[") : -1]}
     if _restore_period(found) != dtype:
         raise Refusal(f"periods of {dtype.freq!r}, which its text does not tell")
     return found

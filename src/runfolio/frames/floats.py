@@ -34,10 +34,12 @@ def carry_floats(values: Any) -> tuple[pa.Array, dict[str, Any]]:
 def restore_floats(column: pa.ChunkedArray, description: dict[str, Any]) -> Any:
     """Return the NumPy array of floats."""
     values = column.to_numpy()
-    if "nan" in description and column.null_count:
-        values = values.copy()
-        unsigned = f"uint{values.itemsize * 8}"
-        values.view(unsigned)[column.is_null().to_numpy()] = np.array(int(description["nan"], 16), unsigned)
+    dtype = np.dtype(column.type.to_pandas_dtype())
+    if column.null_count and ("nan" in description or dtype == np.float16):  # of which NaN comes with other bits
+        values = values.astype(dtype)
+        unsigned = f"uint{dtype.itemsize * 8}"
+        nan = int(description["nan"], 16) if "nan" in description else _bits(np.array([np.nan], dtype), dtype)[0]
+        values.view(unsigned)[column.is_null().to_numpy()] = np.array(nan, unsigned)
     return values
 
 

@@ -289,11 +289,13 @@ def _unpack_text(column: pa.ChunkedArray, _: Description) -> Any:
 def _unpack_floats(column: pa.ChunkedArray, description: Description) -> Any:
     if description["missing"] in (None, "nan"):
         return restore_floats(column, description).astype(object)
-    return column.fill_null(0.0).to_numpy().astype(object) if column.null_count else column.to_numpy().astype(object)
+    cells = column.fill_null(0.0).to_numpy().astype(object)
+    cells[column.is_null().to_numpy()] = None
+    return cells
 
 
 def _unpack_dates(column: pa.ChunkedArray, _: Description) -> Any:
-    return column.to_pandas(date_as_object=True).to_numpy(dtype=object)
+    return np.array(column.to_pandas(date_as_object=True), dtype=object)
 
 
 def _unpack_uuids(column: pa.ChunkedArray, _: Description) -> Any:

@@ -273,12 +273,13 @@ def _untag_interval(content: Any) -> Any:
 def _tag_scalar(value: np.generic) -> Any:
     if type(value) is not value.dtype.type:
         raise Refusal(f"a value of type {type_name(type(value))}, which has no exact form")
-    return {"$scalar": [_dtype_text(value.dtype), _base64(_content(np.asarray(value)))]}
+    array = np.asarray(value)
+    return {"$scalar": [_dtype_text(array.dtype), _base64(_content(array))]}
 
 
 def _untag_scalar(content: Any) -> Any:
     text, data = content
-    return np.frombuffer(_bytes(data), _dtype(text), count=1)[0] if data else _dtype(text).type()
+    return np.frombuffer(_bytes(data), _dtype(text), count=1)[0]
 
 
 def _tag_array(value: Any, depth: int) -> Any:
