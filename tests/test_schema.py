@@ -7,10 +7,13 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+from msgspec import structs
 
 from runfolio import Field, Schema
 from runfolio.errors import DataError, NotFoundError
-from runfolio.schema import diff_parts, of_data, parts_of, rows_of
+from runfolio.field import Statistics
+from runfolio.records import Description
+from runfolio.schema import of_data, parts_of, rows_of
 
 
 def field(name: str, dtype: str = "int64", nullable: bool = False, nulls: int = 0) -> Field:
@@ -34,7 +37,50 @@ def field(name: str, dtype: str = "int64", nullable: bool = False, nulls: int = 
     ],
 )
 def test_a_field_tells_dtype_nullability_and_nulls(values, dtype, nullable, nulls):
-    assert Schema.from_data(pd.DataFrame({"x": values}))["x"] == field("x", dtype, nullable, nulls)
+    found = Schema.from_data(pd.DataFrame({"x": values}))["x"]
+    assert (found.name, found.dtype, found.nullable, found.nulls) == ("x", dtype, nullable, nulls)
+
+
+def test_profiles_tell_more_or_less(people):
+    full, digest, names = (Schema.from_data(people, profile=profile) for profile in ("full", "digest", "names"))
+    assert names["weight"] == Field(name="weight", dtype="float64", nullable=True, nulls=None)
+    assert digest["weight"] == structs.replace(names["weight"], nulls=1, digest=full["weight"].digest)
+    assert full["weight"].statistics == Statistics(
+        distinct=2, minimum="58.0", maximum="71.5", mean=64.75, standard_deviation=pytest.approx(9.5459, abs=1e-4)
+    )
+    assert Schema.from_data(people) == full
+
+
+def test_categories_are_told_in_their_order():
+    def column(categories, ordered=False):
+        values = pd.Categorical(["a", None], categories=categories, ordered=ordered)
+        return Schema.from_data(pd.DataFrame({"x": values}))["x"]
+
+    plain = column(["b", "a"])
+    assert plain.statistics.categories == ["b", "a"] and (plain.statistics.minimum, plain.nulls) == ("a", 1)
+    others = [column(["a", "b"]), column(["b", "a", "c"]), column(["b", "a"], ordered=True)]
+    assert all(other.dtype_digest != plain.dtype_digest and other.digest == plain.digest for other in others)
+    many = column([*map(str, range(101)), "a"])
+    assert many.statistics.categories is None and many.dtype_digest
+
+
+def test_values_that_arrow_can_not_hold_are_counted_and_no_more():
+    found = Schema.from_data(pd.DataFrame({"x": [print, None]}))["x"]
+    assert (found.nulls, found.digest, found.statistics) == (1, None, None)
+
+
+def test_cells_of_many_types_have_digests_and_their_missing_ones_are_counted():
+    one, other = (
+        Schema.from_data(pd.DataFrame({"x": pd.Series(v, dtype=object)}))["x"] for v in ([1, "a", None], [1, "b", None])
+    )
+    assert one.nulls == 1 and one.digest and one.digest != other.digest
+
+
+def test_a_field_and_a_change_read_as_words():
+    found = Schema.from_data(pd.DataFrame({"x": [1.5, None], "t": ["long " * 20] * 2}))
+    assert [str(field) for field in found.fields] == ["float64, 1 missing, 1.5 to 1.5", found["t"].dtype]
+    assert str(Description.of(found["x"])) == "float64, 1 missing, 1.5 to 1.5"
+    assert [str(Description.of(rows)) for rows in (1, 1200)] == ["1 row", "1,200 rows"]
 
 
 def test_columns_come_in_order_and_by_name(people):
@@ -66,41 +112,9 @@ def test_equal_content_has_equal_ids_and_structure_is_names_dtypes_and_nullabili
     assert Schema.of(1, [field("ab")]).schema_id != Schema.of(1, [field("a"), field("b")]).schema_id
 
 
-def test_a_diff_tells_create_delete_transform_and_update():
-    before = Schema.of(3, [field("gone"), field("kept"), field("typed"), field("nulled", "float64", True)])
-    after = Schema.of(
-        3, [field("typed", "str", True), field("new"), field("kept"), field("nulled", "float64", True, 2)]
-    )
-    assert [(change.type, change.name) for change in before.diff(after)] == [
-        ("DELETE", "gone"),
-        ("TRANSFORM", "typed"),
-        ("CREATE", "new"),
-        ("UPDATE", "nulled"),
-    ]
-    assert before.diff(before) == []
-
-
-def test_fields_of_one_name_are_compared_in_their_order():
-    before = Schema.of(1, [field("a"), field("a", "str")])
-    after = Schema.of(1, [field("a"), field("a", "float64")])
-    assert [(change.type, change.before.dtype, change.after.dtype) for change in before.diff(after)] == [
-        ("TRANSFORM", "str", "float64")
-    ]
-
-
-def test_parts_are_compared_by_name_else_with_the_first():
-    train, whole, wider = Schema.of(1, [field("a")]), Schema.of(2, [field("a")]), Schema.of(1, [field("a"), field("b")])
-    assert list(diff_parts(whole, {"train": train, "validation": train})) == []
-    assert [(part, d.type) for part, d in diff_parts({"x": train, "y": wider}, {"y": wider, "z": wider})] == [
-        ("z", "CREATE")
-    ]
-    assert [(part, d.type) for part, d in diff_parts(None, train)] == [(None, "CREATE")]
-    assert list(diff_parts(train, None)) == []
-
-
 def test_data_of_any_sort_has_a_schema_or_none(people):
-    assert of_data(people) == Schema.from_data(people)
-    assert of_data({"a": people, 2: people}) == {"a": Schema.from_data(people), "2": Schema.from_data(people)}
-    assert of_data({"a": people, "b": 3}) is None and of_data({}) is None and of_data(3) is None
-    assert rows_of(of_data({"a": people, "b": people})) == 6 and rows_of(None) is None
+    assert of_data(people, "full") == Schema.from_data(people)
+    assert of_data({"a": people, 2: people}, "full") == {"a": Schema.from_data(people), "2": Schema.from_data(people)}
+    assert of_data({"a": people, "b": 3}, "full") is None and of_data({}, "full") is None and of_data(3, "full") is None
+    assert rows_of(of_data({"a": people, "b": people}, "full")) == 6 and rows_of(None) is None
     assert parts_of(None) == []

@@ -57,10 +57,9 @@ class Summary:
         if not len(array):
             return
         try:
-            found = pc.min_max(array)
-        except pa.ArrowNotImplementedError:  # such as of binary values in a view
+            ends = _ends(array)
+        except pa.ArrowNotImplementedError:  # such as of calendar intervals
             return
-        ends = found["min"], found["max"]
         self._range = ends if self._range is None else _wider(self._range, ends)
         if _is_number(array.type):
             self._moments = self._moments or _Moments()
@@ -154,6 +153,14 @@ def _present(array: Any) -> Any:
         array = array.filter(pc.invert(pc.is_nan(array)))
         return array.drop_null()
     return array.drop_null() if array.null_count else array
+
+
+def _ends(array: Any) -> tuple[Any, Any]:
+    if pa.types.is_duration(array.type):
+        low, high = _ends(array.view(pa.int64()))
+        return low.cast(array.type), high.cast(array.type)
+    found = pc.min_max(array)
+    return found["min"], found["max"]
 
 
 def _wider(one: tuple[Any, Any], other: tuple[Any, Any]) -> tuple[Any, Any]:
