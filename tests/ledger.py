@@ -248,7 +248,7 @@ def differences(before: Any, after: Any) -> list:
 
 
 def _difference(old, new):
-    """The changes of one part; no frame of these tests has an index by which rows of another number could be matched."""
+    """The changes of one part; no frame of these tests has an index by which rows could be matched."""
     olds, news = _occurrences(old), _occurrences(new)
     gone = [field for place, field in olds if place not in dict(news)]
     come = [field for place, field in news if place not in dict(olds)]
@@ -256,7 +256,9 @@ def _difference(old, new):
     moved = [place for place, _ in olds if place in dict(news)] != [place for place, _ in news if place in dict(olds)]
     if olds and (old.rows != new.rows or moved):
         found.append(("UPDATE", old.rows, new.rows, {"columns_reordered": True} if moved else {}))
-    renamed = {one: other for one in gone for other in come if _is_renamed(one, other, gone, come, old.rows, new.rows)}
+    renamed = {
+        one: other for one in gone for other in come if _is_renamed(one, other, gone, come, (old.rows, new.rows))
+    }
     found += [("DELETE", one, None, {"renamed_to": renamed[one][0]} if one in renamed else {}) for one in gone]
     sources = {other: one for one, other in renamed.items()}
     for place, field in news:
@@ -271,10 +273,10 @@ def _difference(old, new):
     return found
 
 
-def _is_renamed(one, other, gone, come, rows_before, rows_after):
+def _is_renamed(one, other, gone, come, rows):
     """Whether they have equal dtype and values, and no other of those that went or came has."""
     alike = [field for field in (*gone, *come) if (field[1], field[4]) == (one[1], one[4])]
-    return rows_before == rows_after > 0 and len(alike) == 2 and one in alike and other in alike
+    return rows[0] == rows[1] > 0 and len(alike) == 2 and one in alike and other in alike
 
 
 def _occurrences(table):

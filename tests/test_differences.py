@@ -8,7 +8,7 @@ from runfolio import Field, Schema
 from runfolio.differences import TABLE, differences
 
 
-def field(name, dtype="int64", nullable=False, nulls=0, digest=None, dtype_digest=None):
+def field(name, dtype="int64", *, nullable=False, nulls=0, digest=None, dtype_digest=None):
     return Field(name=name, dtype=dtype, nullable=nullable, nulls=nulls, digest=digest, dtype_digest=dtype_digest)
 
 
