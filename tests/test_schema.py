@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import pickle
 
 import numpy as np
@@ -73,6 +74,27 @@ def test_cells_of_many_types_have_digests_and_their_missing_ones_are_counted():
     columns = (pd.Series(values, dtype=object) for values in ([1, "a", None], [1, "b", None]))
     one, other = (Schema.from_data(pd.DataFrame({"x": column}))["x"] for column in columns)
     assert one.nulls == 1 and one.digest and one.digest != other.digest
+
+
+@pytest.mark.parametrize(
+    ("values", "low", "high"),
+    [
+        (pd.period_range("2026-01", periods=3, freq="M"), "2026-01", "2026-03"),
+        (pd.Series([1, "a", None], dtype=object), None, None),
+        (
+            pd.to_datetime(["2026-01-01 12:30:00.5", "2026-01-02 00:00:00.0"], utc=True),
+            "2026-01-01 12:30:00.5Z",
+            "2026-01-02 00:00:00Z",
+        ),
+        (pd.interval_range(0, 2), None, None),
+        (pd.array([0.5, None], dtype="Float64"), "0.5", "0.5"),
+        (pd.Series([dt.date(2026, 1, 1)], dtype=object), "2026-01-01", "2026-01-01"),
+    ],
+)
+def test_a_range_is_in_the_columns_own_spelling(values, low, high):
+    found = Schema.from_data(pd.DataFrame({"x": values}))["x"].statistics
+    assert (found.minimum, found.maximum) == (low, high)
+    assert (found.mean is None) == (str(pd.Series(values).dtype) != "Float64")
 
 
 def test_a_field_and_a_change_read_as_words():

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from msgspec import structs
 from xxhash import xxh3_128
 
 from runfolio import frames
-from runfolio.field import Field, Profile, label_text
+from runfolio.field import Field, Profile, Statistics, label_text
 from runfolio.frames.refusal import Refusal
 from runfolio.profiles.digests import Digest, digest_of
 from runfolio.profiles.statistics import Summary
@@ -25,8 +27,9 @@ FEW_CELLS = 100_000
 class Column(NamedTuple):
     """One column of a table of any kind: what its library says of it, and its values as Arrow has them.
 
-    `kind` is set where the Arrow type doesn't say what the values are, such as tagged JSON. `array` is None where Arrow
-    can't hold the values.
+    `kind` is set where the Arrow type doesn't say what the values are, such as tagged JSON; `spell` then makes of a
+    minimum or maximum what the column's library shows of it, if anything. `array` is None where Arrow can't hold the
+    values.
     """
 
     name: str
@@ -37,6 +40,7 @@ class Column(NamedTuple):
     nulls: int | None = None
     categories: tuple[str, ...] | None = None
     ordered: bool = False
+    spell: Callable[[str], str | None] | None = None
 
 
 class Profiler:
@@ -78,8 +82,15 @@ class Profiler:
             nulls=None if named else self._nulls,
             dtype_digest=None if named else _dtype_digest(column),
             digest=self._digest.hexdigest() if self._known and not named else None,
-            statistics=self._summary.statistics(_shown(column)) if self._profile == "full" and self._known else None,
+            statistics=self._statistics(column) if self._profile == "full" and self._known else None,
         )
+
+    def _statistics(self, column: Column) -> Statistics:
+        found = self._summary.statistics(_shown(column))
+        if column.spell is None:
+            return found
+        low, high = (None if end is None else column.spell(end) for end in (found.minimum, found.maximum))
+        return structs.replace(found, minimum=low, maximum=high, mean=None, standard_deviation=None)
 
 
 def fields_of(columns: list[Column], profile: Profile) -> list[Field]:
@@ -102,10 +113,12 @@ def columns_of(frame: pd.DataFrame, table: pa.Table | None, profile: Profile) ->
     found = []
     for position, label in enumerate(frame.columns):
         values = frame.iloc[:, position]
-        array, form = None, ""
-        if profile != "names":
+        name = label_text(label)
+        if profile == "names":
+            found.append(_named(name, values.dtype))
+        else:
             array, form = _carried(values) if table is None else _prepared(table, position)
-        found.append(_column(label_text(label), values, array, form))
+            found.append(_column(name, values, array, form))
     return found
 
 
@@ -115,22 +128,28 @@ def digest_of_values(values: pd.Series[Any]) -> str | None:
     return None if column.array is None else digest_of(column.array, column.kind)
 
 
-def _column(name: str, values: pd.Series, array: Any, form: str) -> Column:
-    dtype = values.dtype
-    categories = None
+def _named(name: str, dtype: Any) -> Column:
+    """What there is to tell without the values."""
+    nullable = not (isinstance(dtype, np.dtype) and dtype.kind in "iub")
+    return Column(name=name, dtype=str(dtype), nullable=nullable, array=None)
+
+
+def _column(name: str, values: pd.Series[Any], array: Any, form: str) -> Column:
+    dtype: Any = values.dtype
+    column = _named(name, dtype)._replace(array=array)
+    if array is None or form == "json":
+        kind = "" if array is None else "json"
+        return column._replace(kind=kind, nulls=int(values.isna().sum()), spell=lambda _: None)
     if isinstance(dtype, pd.CategoricalDtype):
-        categories = tuple(map(label_text, dtype.categories))
-    by_hand = array is None or form == "json"
-    return Column(
-        name=name,
-        dtype=str(dtype),
-        nullable=not (isinstance(dtype, np.dtype) and dtype.kind in "iub"),
-        array=array,
-        kind=str(dtype) if isinstance(dtype, pd.PeriodDtype) else "json" if form == "json" else "",
-        nulls=int(values.isna().sum()) if by_hand else None,
-        categories=categories,
-        ordered=bool(getattr(dtype, "ordered", False)),
-    )
+        return column._replace(categories=tuple(map(label_text, dtype.categories)), ordered=bool(dtype.ordered))
+    if isinstance(dtype, pd.PeriodDtype):
+        return column._replace(kind=str(dtype), spell=lambda text: _period(text, dtype.freq))
+    return column
+
+
+def _period(ordinal: str, freq: Any) -> str:
+    made: Any = pd.PeriodIndex  # whose stubs lack the method
+    return str(made.from_ordinals([int(ordinal)], freq=freq)[0])
 
 
 def _carried(values: Any) -> tuple[Any, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,8 @@ from runfolio.field import Statistics
 __all__ = ["Summary"]
 
 TEXT_LIMIT = 200
-PIECE = 2**17
-EXACT_LIMIT = 2**17
+PIECE = 2**16
+EXACT_LIMIT = 2**16
 SKETCH_SIZE = 4096
 
 
@@ -115,7 +116,7 @@ class _Distinct:
 
     def _feed(self, array: Any) -> None:
         if self._smallest is not None:
-            self._sketch(array if pa.types.is_primitive(array.type) else pc.unique(array))
+            self._sketch(array)
             return
         found = pc.unique(array)
         self._seen = found if self._seen is None else pc.unique(pa.concat_arrays([self._seen, found]))
@@ -127,7 +128,8 @@ class _Distinct:
         hashes = pd.util.hash_array(_hashable(array), categorize=False)
         if self._smallest is not None:
             hashes = np.concatenate([self._smallest, hashes[hashes < self._smallest[-1]]])
-        self._smallest = np.unique(hashes)[:SKETCH_SIZE]
+        hashes.sort()  # NumPy's own unique takes thirty times as long
+        self._smallest = hashes[np.append(True, hashes[1:] != hashes[:-1])][:SKETCH_SIZE]
 
 
 def _hashable(array: Any) -> Any:
@@ -179,12 +181,21 @@ def _finite(value: float) -> float | None:
 
 
 def _spelled(value: pa.Scalar) -> str:
-    """A value as people write it; times as ISO 8601 with as many digits as their unit has."""
+    """A value as people write it; times as ISO 8601."""
     if pa.types.is_temporal(value.type) and not pa.types.is_date(value.type):
-        text = str(value.cast(pa.string())) if not pa.types.is_duration(value.type) else _duration(value)
+        text = _duration(value) if pa.types.is_duration(value.type) else _short(str(value.cast(pa.string())))
     else:
         text = str(value.as_py())
     return text if len(text) <= TEXT_LIMIT else f"{text[: TEXT_LIMIT - 1]}…"
+
+
+def _short(time: str) -> str:
+    """A time without the digits of its fraction that are 0.
+
+    >>> _short("18:48:00.500000"), _short("1970-01-01 00:00:00.000Z"), _short("18:48:00")
+    ('18:48:00.5', '1970-01-01 00:00:00Z', '18:48:00')
+    """
+    return re.sub(r"\.?0+(?=\D*$)", "", time) if "." in time else time
 
 
 def _duration(value: pa.Scalar) -> str:
