@@ -56,9 +56,9 @@ def test_distinct_values_and_range(values, kind, distinct, low, high):
     assert found.distinct_is_exact
 
 
-def test_instants_are_spelled_with_their_zone():
+def test_instants_are_spelled_in_utc():
     array = pa.array([0], pa.timestamp("s", "Europe/Paris"))
-    assert summary(array).minimum == "1970-01-01 01:00:00+0100"
+    assert summary(array).minimum == "1970-01-01 00:00:00Z"
 
 
 def test_long_text_is_cut():

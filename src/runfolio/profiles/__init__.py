@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from decimal import InvalidOperation
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -139,7 +140,9 @@ def _column(name: str, values: pd.Series[Any], array: Any, form: str) -> Column:
     column = _named(name, dtype)._replace(array=array)
     if array is None or form == "json":
         kind = "" if array is None else "json"
-        return column._replace(kind=kind, nulls=int(values.isna().sum()), spell=lambda _: None)
+        return column._replace(kind=kind, nulls=_missing(values), spell=lambda _: None)
+    if dtype.kind == "c":
+        return column._replace(nulls=_missing(values))
     if isinstance(dtype, pd.CategoricalDtype):
         return column._replace(categories=tuple(map(label_text, dtype.categories)), ordered=bool(dtype.ordered))
     if isinstance(dtype, pd.PeriodDtype):
@@ -147,7 +150,16 @@ def _column(name: str, values: pd.Series[Any], array: Any, form: str) -> Column:
     return column
 
 
-def _period(ordinal: str, freq: Any) -> str:
+def _missing(values: pd.Series[Any]) -> int | None:
+    try:
+        return int(values.isna().sum())
+    except InvalidOperation:  # a signalling NaN of decimal can't even be asked whether it is one
+        return None
+
+
+def _period(ordinal: str, freq: Any) -> str | None:
+    if type(freq) is pd.offsets.BDay:  # deprecated: pandas warns when it makes one
+        return None
     made: Any = pd.PeriodIndex  # whose stubs lack the method
     return str(made.from_ordinals([int(ordinal)], freq=freq)[0])
 

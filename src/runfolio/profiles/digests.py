@@ -35,7 +35,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from xxhash import xxh3_128
 
-__all__ = ["Digest", "digest_of"]
+__all__ = ["PER_SECOND", "Digest", "digest_of"]
 
 PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from runfolio.field import Statistics
+from runfolio.profiles.digests import PER_SECOND
 
 __all__ = ["Summary"]
 
@@ -181,12 +182,18 @@ def _finite(value: float) -> float | None:
 
 
 def _spelled(value: pa.Scalar) -> str:
-    """A value as people write it; times as ISO 8601."""
+    """A value as people write it; times as ISO 8601, instants in UTC."""
     if pa.types.is_temporal(value.type) and not pa.types.is_date(value.type):
-        text = _duration(value) if pa.types.is_duration(value.type) else _short(str(value.cast(pa.string())))
+        text = _duration(value) if pa.types.is_duration(value.type) else _time(value)
     else:
         text = str(value.as_py())
     return text if len(text) <= TEXT_LIMIT else f"{text[: TEXT_LIMIT - 1]}…"
+
+
+def _time(value: pa.Scalar) -> str:
+    if pa.types.is_timestamp(value.type) and value.type.tz is not None:
+        value = value.cast(pa.timestamp(value.type.unit, "UTC"))  # not every zone has rules on every machine
+    return _short(str(value.cast(pa.string())))
 
 
 def _short(time: str) -> str:
@@ -199,4 +206,14 @@ def _short(time: str) -> str:
 
 
 def _duration(value: pa.Scalar) -> str:
-    return str(pd.Timedelta(value.value, unit=value.type.unit))
+    """A duration as pandas spells it, however long it is.
+
+    >>> _duration(pa.scalar(-1, pa.duration("s"))), _duration(pa.scalar(90_061_500, pa.duration("ms")))
+    ('-1 days +23:59:59', '1 days 01:01:01.5')
+    """
+    each = PER_SECOND[value.type.unit]
+    seconds, fraction = divmod(value.value, each)
+    days, rest = divmod(seconds, 86_400)
+    digits = f".{fraction / each:.9f}"[3:].rstrip("0")
+    clock = f"{rest // 3600:02}:{rest // 60 % 60:02}:{rest % 60:02}{'.' if digits else ''}{digits}"
+    return f"{days} days {'+' if days < 0 else ''}{clock}"
