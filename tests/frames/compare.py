@@ -1,6 +1,7 @@
 """What exact means: everything that a frame's owner can see, told without the code that is tested."""
 
 import struct
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -40,7 +41,8 @@ def has_containers(frame):
     """Whether there are cells of several values, of which pandas calls those unequal that have NaN in them."""
     columns = [frame.iloc[:, place] for place in range(frame.shape[1])]
     cells = (cell for column in columns if column.dtype == object for cell in column)
-    return any(isinstance(cell, list | tuple | dict | set | frozenset | np.ndarray) for cell in cells)
+    kinds = list | tuple | dict | set | frozenset | np.ndarray
+    return any(isinstance(cell, kinds) or (type(cell) is Decimal and not cell.is_finite()) for cell in cells)
 
 
 def assert_same_index(found, expected):
