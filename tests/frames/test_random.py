@@ -4,7 +4,6 @@ A long run of 10,000 examples: `RUNFOLIO_FRAMES_EXAMPLES=10000 python -m pytest 
 """
 
 import datetime
-import decimal
 import math
 import os
 import pathlib

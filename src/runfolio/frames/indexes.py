@@ -82,6 +82,8 @@ def _plain_index(values: Any, name: Any) -> Any:
 
 def _multi_index(values: list[Any], names: list[Any], kept: list[bool]) -> pd.MultiIndex:
     index = pd.MultiIndex.from_arrays([_plain_index(array, None) for array in values])
-    levels = [values[number].categories if is_kept else index.levels[number] for number, is_kept in enumerate(kept)]
-    codes = [values[number].codes if is_kept else index.codes[number] for number, is_kept in enumerate(kept)]
+    levels: list[Any] = [
+        values[number].categories if is_kept else index.levels[number] for number, is_kept in enumerate(kept)
+    ]
+    codes: list[Any] = [values[number].codes if is_kept else index.codes[number] for number, is_kept in enumerate(kept)]
     return pd.MultiIndex(levels=levels, codes=codes, names=names, verify_integrity=False)
