@@ -352,7 +352,7 @@ NATIVE |= {
     # rows
     "no columns": lambda: pd.DataFrame(index=pd.RangeIndex(3)),
     "no columns, index": lambda: pd.DataFrame(index=pd.Index(["a", "b"], name="k")),
-    "nothing": lambda: pd.DataFrame(),
+    "nothing": pd.DataFrame,
     "nothing by object": lambda: pd.DataFrame(columns=pd.Index([], dtype=object), index=pd.Index([], dtype=object)),
     "no rows of ranges": lambda: pd.DataFrame({0: []}),
     "freq": lambda: indexed(pd.date_range("2024", periods=3)),

@@ -1,9 +1,9 @@
 """The row labels: which of them are columns of the file, and how an index is made of these again.
 
 A RangeIndex is in the footer alone. Any other index has one column a level, described as
-`{"levels": [{"name", "values", "freq"}, ...], "multi": whether it is a MultiIndex}`. A level of a MultiIndex that pandas
-would not make of its values (integers of which some are missing, or a freq) is carried as categories whose labels are
-the level; it has `"level": true`.
+`{"levels": [{"name", "values", "freq"}, ...], "multi": whether it is a MultiIndex}`. A level of a MultiIndex that
+pandas would not make of its values (integers of which some are missing, or a freq) is carried as categories whose
+labels are the level; it has `"level": true`.
 """
 
 from __future__ import annotations

@@ -151,7 +151,7 @@ def _tag_int(value: int) -> Any:
 def _tag_float(value: float) -> Any:
     if math.isfinite(value):
         return value
-    if value == value and value in (math.inf, -math.inf):
+    if math.isinf(value):
         return {"$float": "inf" if value > 0 else "-inf"}
     return {"$float": "nan" if is_canonical(value) else f"{_bits(value):016x}"}
 
