@@ -54,7 +54,8 @@ def assert_same_index(found, expected):
     if isinstance(expected, pd.MultiIndex):
         for number, level in enumerate(expected.levels):
             assert_same_values(found.get_level_values(number), expected.get_level_values(number))
-            assert dtype_facts(found.levels[number].dtype) == dtype_facts(level.dtype)
+            pair = [dtype_facts(labels.levels[number].dtype) for labels in (found, expected)]
+            assert pair[0] == pair[1], pair
             assert getattr(found.levels[number], "freq", None) == getattr(level, "freq", None)
     elif isinstance(expected, pd.RangeIndex):
         assert (found.start, found.stop, found.step) == (expected.start, expected.stop, expected.step)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -34,6 +35,10 @@ def stored_levels(index: Any) -> list[Any]:
 
 
 def _level_values(index: pd.MultiIndex, number: int) -> Any:
+    level: Any = index.levels[number]
+    if isinstance(level.dtype, pd.CategoricalDtype):  # of which get_level_values infers the categories' dtype anew
+        codes = np.append(level.codes, -1)[index.codes[number]]
+        return pd.Series(pd.Categorical.from_codes(codes, dtype=level.dtype))
     if not _is_kept(index, number):
         return index.get_level_values(number)
     return pd.Series(pd.Categorical.from_codes(index.codes[number], index.levels[number].rename(None)))
@@ -42,6 +47,8 @@ def _level_values(index: pd.MultiIndex, number: int) -> Any:
 def _is_kept(index: pd.MultiIndex, number: int) -> bool:
     """Whether the level is kept with its labels, as it would be another if it was made of its values."""
     level: Any = index.levels[number]
+    if isinstance(level.dtype, pd.CategoricalDtype):
+        return False
     return getattr(level, "freq", None) is not None or level.dtype != index.get_level_values(number).dtype
 
 
