@@ -3,9 +3,7 @@
 import datetime
 import decimal
 import io
-import math
 import struct
-import uuid
 import warnings
 import zoneinfo
 
@@ -62,7 +60,6 @@ def level_index(*arrays, **more):
     return indexed(pd.MultiIndex.from_arrays(arrays, **more))
 
 
-
 def business_days():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
@@ -86,6 +83,7 @@ def keyless_zone():
     """Return a zone read from a file, which knows no key; its bytes are the smallest that are a zone."""
     header = b"TZif" + b"\0" * 16 + struct.pack(">6l", 0, 0, 0, 0, 1, 4)
     return zoneinfo.ZoneInfo.from_file(io.BytesIO(header + struct.pack(">lbb", 0, 0, 0) + b"UTC\0"))
+
 
 STRING_DTYPES = [pd.StringDtype(storage, na_value=na) for storage in ("python", "pyarrow") for na in (pd.NA, np.nan)]
 NUMBERS = [f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)]

@@ -1,6 +1,8 @@
 """What exact means: everything that a frame's owner can see, told without the code that is tested."""
 
+import math
 import struct
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -27,7 +29,7 @@ def assert_equal_to_pandas(found, expected):
     if isinstance(expected.index, pd.MultiIndex):  # whose unused labels pandas 2 compares too
         found, expected = (f.set_axis(f.index.remove_unused_levels()) for f in (found, expected))
     names = [*expected.index.names, *expected.columns.names]
-    if any(name != name for name in names if type(name) is float) or has_containers(expected):
+    if any(math.isnan(name) for name in names if type(name) is float) or has_containers(expected):
         return
     try:
         assert_frame_equal(expected, expected.copy(), **EXACT)
@@ -38,9 +40,12 @@ def assert_equal_to_pandas(found, expected):
 
 def has_containers(frame):
     """Whether there are cells of several values, of which pandas calls those unequal that have NaN in them."""
-    columns = [frame.iloc[:, place] for place in range(frame.shape[1])]
-    cells = (cell for column in columns if column.dtype == object for cell in column)
-    return any(isinstance(cell, list | tuple | dict | set | frozenset | np.ndarray) for cell in cells)
+    parts = [frame.iloc[:, place] for place in range(frame.shape[1])]
+    for labels in (frame.index, frame.columns):
+        parts += [labels.get_level_values(number) for number in range(labels.nlevels)]
+    cells = (cell for part in parts if part.dtype == object or "Sparse[object" in str(part.dtype) for cell in part)
+    kinds = list | tuple | dict | set | frozenset | np.ndarray
+    return any(isinstance(cell, kinds) or (type(cell) is Decimal and not cell.is_finite()) for cell in cells)
 
 
 def assert_same_index(found, expected):
@@ -49,7 +54,8 @@ def assert_same_index(found, expected):
     if isinstance(expected, pd.MultiIndex):
         for number, level in enumerate(expected.levels):
             assert_same_values(found.get_level_values(number), expected.get_level_values(number))
-            assert dtype_facts(found.levels[number].dtype) == dtype_facts(level.dtype)
+            pair = [dtype_facts(labels.levels[number].dtype) for labels in (found, expected)]
+            assert pair[0] == pair[1], pair
             assert getattr(found.levels[number], "freq", None) == getattr(level, "freq", None)
     elif isinstance(expected, pd.RangeIndex):
         assert (found.start, found.stop, found.step) == (expected.start, expected.stop, expected.step)

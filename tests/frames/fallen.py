@@ -52,7 +52,9 @@ FALLEN = {
     "Fractions": lambda: objects(fractions.Fraction(1, 3), fractions.Fraction(2**100, 3)),
     "longdouble": lambda: column(np.array(["1.1", "nan", "1e400"], np.longdouble)),
     "clongdouble": lambda: column(np.array([1.5 + 2j], np.clongdouble)),
-    "numpy scalars": lambda: objects(np.int8(1), np.float64("nan"), np.float32(0.5), np.bool_(True), np.uint64(2**64 - 1)),
+    "numpy scalars": lambda: objects(
+        np.int8(1), np.float64("nan"), np.float32(0.5), np.bool_(True), np.uint64(2**64 - 1)
+    ),
     "numpy scalars of one dtype": lambda: objects(np.int64(1), np.int64(2)),
     "numpy text": lambda: objects(np.str_("a\ud800"), np.bytes_(b"b"), np.str_("")),
     "numpy times": lambda: objects(np.datetime64("2024", "D"), np.datetime64("NaT"), np.timedelta64(5, "ns")),
@@ -61,7 +63,9 @@ FALLEN = {
     "lone surrogate": lambda: objects("a", "\udc80", "\ud83d\ude00", None),
     "lone surrogate in string": lambda: text(STRING_DTYPES[0], "\udc80", None),
     "lone surrogate in str": lambda: text(STRING_DTYPES[1], "\udc80", None, "b"),
-    "lone surrogate in category": lambda: column(pd.Categorical.from_codes([0, -1], pd.Index(["\udc80"], dtype=object))),
+    "lone surrogate in category": lambda: column(
+        pd.Categorical.from_codes([0, -1], pd.Index(["\udc80"], dtype=object))
+    ),
     "surrogate in unused category": lambda: category(["a"], categories=pd.Index(["\udc80", "a"], dtype=object)),
     "text that looks tagged": lambda: objects('{"$int":"1"}', 1, {"$int": "1"}, {"$a": 1, "b": 2}),
     # times
@@ -100,7 +104,9 @@ FALLEN = {
     "arrays of two dimensions": lambda: objects(np.arange(4).reshape(2, 2), np.zeros((0, 3))),
     "arrays of no dimension": lambda: objects(np.array(5)),
     "arrays of differing dtypes": lambda: objects(np.arange(2), np.arange(2.0)),
-    "arrays of objects": lambda: objects(np.array([1, "a", None, [1]], dtype=object), np.array([[1], [2]], dtype=object)),
+    "arrays of objects": lambda: objects(
+        np.array([1, "a", None, [1]], dtype=object), np.array([[1], [2]], dtype=object)
+    ),
     "arrays of text": lambda: objects(np.array(["a", "bc"])),
     "arrays of times": lambda: objects(np.array(["2024", "NaT"], dtype="M8[s]")),
     "arrays big-endian": lambda: objects(np.array([1, 2], ">i4")),
@@ -135,4 +141,3 @@ if not PANDAS_3:
     import pytz
 
     FALLEN |= {"datetimes of pytz": lambda: objects(pytz.timezone("Europe/Paris").localize(STAMP), STAMP)}
-

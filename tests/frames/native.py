@@ -157,6 +157,9 @@ NATIVE = {
     "levels of freq, some used": lambda: level_index(pd.date_range("2024", periods=5, freq="MS")).iloc[[1, 3]],
     "levels with nan": lambda: level_index(["a", math.nan], [0.5, math.nan], [pd.NaT, pd.Timestamp(0)]),
     "levels of category": lambda: level_index(pd.Categorical(["b", "a"], ["b", "a", "c"]), [True, False]),
+    "levels of category, repeated": lambda: level_index(
+        [0, 0], pd.Categorical.from_codes([0, 0], pd.Index(["b", "a"], dtype=object)), names=[1, None]
+    ),
     "levels unused": lambda: level_index(["a", "b", "c"], [1, 2, 3]).iloc[:2],
     "levels of one name": lambda: level_index([1, 2], ["a", "b"], names=["k", "k"]),
     "levels named as a column": lambda: level_index([1, 2], ["a", "b"], names=["v", "__index_level_1__"]),
@@ -352,7 +355,7 @@ NATIVE |= {
     # rows
     "no columns": lambda: pd.DataFrame(index=pd.RangeIndex(3)),
     "no columns, index": lambda: pd.DataFrame(index=pd.Index(["a", "b"], name="k")),
-    "nothing": lambda: pd.DataFrame(),
+    "nothing": pd.DataFrame,
     "nothing by object": lambda: pd.DataFrame(columns=pd.Index([], dtype=object), index=pd.Index([], dtype=object)),
     "no rows of ranges": lambda: pd.DataFrame({0: []}),
     "freq": lambda: indexed(pd.date_range("2024", periods=3)),

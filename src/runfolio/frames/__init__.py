@@ -98,7 +98,7 @@ builtin_function_or_method, which has no exact form; convert or drop what is nam
     content = {
         "columns": [carrier.description for carrier in carried.carriers[:count]],
         "labels": carried.labels,
-        "index": carried.index,
+        "index": carried.rows,
         "attrs": carried.attrs,
         "flags": {"allows_duplicate_labels": frame.flags.allows_duplicate_labels},
     }
@@ -262,7 +262,8 @@ def _frame(table: pa.Table, footer: dict[str, Any], places: list[int] | None) ->
     labels = restore_labels(footer["labels"])
     frame.columns = labels if places is None else labels.take(places)
     frame.attrs = untag(footer["attrs"])
-    frame.flags.allows_duplicate_labels = footer["flags"]["allows_duplicate_labels"]
+    flags: Any = frame.flags  # of which pandas-stubs knows nothing
+    flags.allows_duplicate_labels = footer["flags"]["allows_duplicate_labels"]
     return frame
 
 

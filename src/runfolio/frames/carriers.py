@@ -49,7 +49,7 @@ def carry(values: Any) -> Carrier:
     """
     dtype = values.dtype
     if isinstance(dtype, np.dtype):
-        return carry_cells(values.to_numpy()) if dtype == object else _carry_numpy(values.to_numpy())
+        return carry_cells(values.to_numpy()) if dtype.kind == "O" else _carry_numpy(values.to_numpy())
     if isinstance(dtype, pd.CategoricalDtype):
         return _carry_category(values.array)
     description = describe_dtype(dtype)

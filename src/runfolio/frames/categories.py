@@ -20,7 +20,7 @@ __all__ = ["codes_of", "is_dictionary"]
 
 def is_dictionary(description: dict[str, Any], labels: pa.Array) -> bool:
     """Whether the column is a dictionary in the file: Parquet gives back those of text alone."""
-    return pa.types.is_large_string(labels.type) and description["form"] != "json"
+    return bool(pa.types.is_large_string(labels.type)) and description["form"] != "json"
 
 
 def codes_of(column: pa.ChunkedArray, labels: pa.Array, values: Any, categories: pd.Index) -> Any:

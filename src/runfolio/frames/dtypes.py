@@ -84,7 +84,7 @@ def restore_dtype(description: Description) -> Any:
 
 
 def _describe_numpy(dtype: np.dtype[Any]) -> Description:
-    if dtype == object:
+    if dtype.kind == "O":
         return {"form": "object"}
     if dtype.newbyteorder("=") not in NUMPY_DTYPES:
         raise Refusal(f"dtype {dtype} has no exact form in Parquet")

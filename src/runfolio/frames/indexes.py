@@ -1,15 +1,16 @@
 """The row labels: which of them are columns of the file, and how an index is made of these again.
 
 A RangeIndex is in the footer alone. Any other index has one column a level, described as
-`{"levels": [{"name", "values", "freq"}, ...], "multi": whether it is a MultiIndex}`. A level of a MultiIndex that pandas
-would not make of its values (integers of which some are missing, or a freq) is carried as categories whose labels are
-the level; it has `"level": true`.
+`{"levels": [{"name", "values", "freq"}, ...], "multi": whether it is a MultiIndex}`. A level of a MultiIndex that
+pandas would not make of its values (integers of which some are missing, or a freq) is carried as categories whose
+labels are the level; it has `"level": true`.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -34,6 +35,10 @@ def stored_levels(index: Any) -> list[Any]:
 
 
 def _level_values(index: pd.MultiIndex, number: int) -> Any:
+    level: Any = index.levels[number]
+    if isinstance(level.dtype, pd.CategoricalDtype):  # of which get_level_values infers the categories' dtype anew
+        codes = np.append(level.codes, -1)[index.codes[number]]
+        return pd.Series(pd.Categorical.from_codes(codes, dtype=level.dtype))
     if not _is_kept(index, number):
         return index.get_level_values(number)
     return pd.Series(pd.Categorical.from_codes(index.codes[number], index.levels[number].rename(None)))
@@ -42,6 +47,8 @@ def _level_values(index: pd.MultiIndex, number: int) -> Any:
 def _is_kept(index: pd.MultiIndex, number: int) -> bool:
     """Whether the level is kept with its labels, as it would be another if it was made of its values."""
     level: Any = index.levels[number]
+    if isinstance(level.dtype, pd.CategoricalDtype):
+        return False
     return getattr(level, "freq", None) is not None or level.dtype != index.get_level_values(number).dtype
 
 
@@ -82,6 +89,8 @@ def _plain_index(values: Any, name: Any) -> Any:
 
 def _multi_index(values: list[Any], names: list[Any], kept: list[bool]) -> pd.MultiIndex:
     index = pd.MultiIndex.from_arrays([_plain_index(array, None) for array in values])
-    levels = [values[number].categories if is_kept else index.levels[number] for number, is_kept in enumerate(kept)]
-    codes = [values[number].codes if is_kept else index.codes[number] for number, is_kept in enumerate(kept)]
+    levels: list[Any] = [
+        values[number].categories if is_kept else index.levels[number] for number, is_kept in enumerate(kept)
+    ]
+    codes: list[Any] = [values[number].codes if is_kept else index.codes[number] for number, is_kept in enumerate(kept)]
     return pd.MultiIndex(levels=levels, codes=codes, names=names, verify_integrity=False)

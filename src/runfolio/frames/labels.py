@@ -146,7 +146,7 @@ def _restore_values(description: Description) -> Any:
         return pd.array(cells, dtype=dtype)
     if dtype.kind in "mM":
         return np.array(cells, "int64").view(dtype)
-    if dtype != object:
+    if dtype.kind != "O":
         return np.array(cells, dtype)
     array = np.empty(len(cells), dtype=object)
     for place, cell in enumerate(cells):

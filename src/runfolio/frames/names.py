@@ -32,7 +32,7 @@ def carrier_names(labels: Iterable[Any], levels: Iterable[Any]) -> list[str]:
 def _text(label: Any) -> str:
     """Return the label as text; one that is no text may have any `repr`."""
     text = label if type(label) is str else repr(label)
-    return text.encode(errors="backslashreplace").decode()
+    return text.encode(errors="backslashreplace").decode().replace("\0", "\\x00")  # which polars can't read in names
 
 
 def _free(text: str, taken: Iterable[str]) -> str:

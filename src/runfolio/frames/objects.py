@@ -24,6 +24,7 @@ from __future__ import annotations
 import datetime
 import decimal
 import itertools
+import math
 import uuid
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -84,7 +85,7 @@ def restore_cells(column: pa.ChunkedArray, description: Description) -> Any:
     if description["cells"] is None:
         return np.full(len(column), missing, dtype=object)
     cells = _UNPACK[description["cells"]](column, description)
-    if missing is not None and column.null_count and not (description["cells"] == "float" and missing is np.nan):
+    if missing is not None and column.null_count and (description["cells"], description["missing"]) != ("float", "nan"):
         cells[column.is_null().to_numpy()] = missing
     return cells
 
@@ -95,7 +96,7 @@ def carry_json(cells: Any, missing: str | None) -> Carrier:
     encode, texts = tagged.encode, []
     for row, cell in enumerate(cells):
         try:
-            texts.append(None if type(cell) is absent and (absent is not float or cell != cell) else encode(cell))
+            texts.append(None if type(cell) is absent and (absent is not float or math.isnan(cell)) else encode(cell))
         except Refusal as refusal:
             raise Refusal(str(refusal), row) from None
     return Carrier(pa.array(texts, pa.large_string()), {"form": "json", "missing": missing})
@@ -120,7 +121,7 @@ def _kinds(cells: Any) -> tuple[Any, Any]:
     missing = {MISSING_KINDS[kind] for kind in types - {float} if kind in MISSING_KINDS}
     if float in types:
         floats = [cell for cell in cells if type(cell) is float]
-        nans = [cell for cell in floats if cell != cell]
+        nans = list(filter(math.isnan, floats))
         if len(nans) < len(floats):
             present.add(float)
         if present == {float} and len(missing) == 1:

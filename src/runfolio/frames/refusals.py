@@ -26,11 +26,11 @@ MANY_CELLS = 100_000
 
 
 class Carried(NamedTuple):
-    """A frame's carriers, those of the levels after those of the columns, and the rest of it for the footer."""
+    """A frame's carriers, those of the levels after those of the columns; labels, row labels and attrs described."""
 
     carriers: list[Carrier]
     labels: dict[str, Any]
-    index: dict[str, Any]
+    rows: Any
     attrs: Any
 
 

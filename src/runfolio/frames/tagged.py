@@ -41,6 +41,7 @@ import re
 import struct
 import uuid
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -150,7 +151,7 @@ def _tag_int(value: int) -> Any:
 def _tag_float(value: float) -> Any:
     if math.isfinite(value):
         return value
-    if value == value and value in (math.inf, -math.inf):
+    if math.isinf(value):
         return {"$float": "inf" if value > 0 else "-inf"}
     return {"$float": "nan" if is_canonical(value) else f"{_bits(value):016x}"}
 
@@ -172,6 +173,10 @@ def _base64(content: bytes) -> str:
 
 def _bytes(text: str) -> bytes:
     return base64.b64decode(text, validate=True)
+
+
+def _untag_path(kind: Callable[[str], Any], text: Any) -> Any:
+    return kind(untag(text))
 
 
 def _tag_range(value: range) -> Any:
@@ -375,7 +380,7 @@ _DECODERS: dict[str, Callable[[Any], Any]] = {
     "$Decimal": decimal.Decimal,
     "$Fraction": lambda pair: fractions.Fraction(untag(pair[0]), untag(pair[1])),
     "$UUID": uuid.UUID,
-    **{f"${name}": lambda text, kind=kind: kind(untag(text)) for name, kind in _PATHS.items()},
+    **{f"${name}": partial(_untag_path, kind) for name, kind in _PATHS.items()},
     "$missing": lambda name: {"NA": pd.NA, "NaT": pd.NaT}[name],
     "$date": datetime.date.fromisoformat,
     "$time": _untag_time,

@@ -73,16 +73,10 @@ def restore_zone(description: list[Any]) -> datetime.tzinfo:
 
 
 def arrow_zone(description: list[Any]) -> str:
-    """Return the zone's name for Arrow: its key, its offset in whole minutes, else UTC.
+    """Return the zone's name for Arrow: its key, or UTC for an offset, which polars would not read.
 
-    >>> arrow_zone(["timezone", 20_700_000_000]), arrow_zone(["timezone", 1])
-    ('+05:45', 'UTC')
+    >>> arrow_zone(["zoneinfo", "Asia/Tokyo"]), arrow_zone(["timezone", 3_600_000_000])
+    ('Asia/Tokyo', 'UTC')
     """
-    kind, value = description
-    if isinstance(value, str):
-        return value
-    seconds = value if kind == "pytz" else (value[0] if isinstance(value, list) else value) / 1_000_000
-    minutes, rest = divmod(abs(seconds), 60)
-    if rest or not minutes:
-        return "UTC"
-    return f"{'-' if seconds < 0 else '+'}{int(minutes) // 60:02}:{int(minutes) % 60:02}"
+    value = description[1]
+    return value if isinstance(value, str) else "UTC"
