@@ -298,7 +298,7 @@ UNSUPPORTED = [
     {"frame": FRAMES[0], "other": 3},
     {0: FRAMES[0]},
     {"lone \ud800": FRAMES[0]},
-    pd.DataFrame({"a": [{1}, {2}]}),
+    pd.DataFrame({"a": [len, 2]}),
 ]
 """What can't come back exactly, and is refused."""
 
