@@ -40,7 +40,7 @@ import pytest
 
 import runfolio
 from runfolio import Status, codec, jsonschema, layout, load_run, lock, values
-from runfolio.frames import dtypes
+from runfolio.frames import carriers
 from runfolio.schema import parts_of
 from runfolio.view import RunView
 
@@ -367,7 +367,7 @@ def test_the_lock_file_is_as_a_writer_writes_it(status: Status) -> None:
 
 def test_every_form_of_a_column_is_in_the_table() -> None:
     (rows,) = (rows for title, rows in tables_of(FORMAT) if title.endswith(" form"))
-    assert {form for form, *_ in rows} == dtypes.RESTORE.keys()
+    assert {form for form, *_ in rows} == carriers.RESTORE.keys()
 
 
 # -------------------------------------------------------------------------------------------------- README

@@ -54,7 +54,7 @@ class TestRefusals:
         "a report with keys that are no text": (lambda s: s.store_result("k", {1: 2}), DataError),
         "frames beside something else": (lambda s: s.store_result("k", {"a": pd.DataFrame(), "b": 1}), DataError),
         "a frame that would come back altered": (
-            lambda s: s.store_result("k", pd.DataFrame({"a": [1, "x", (2,)]})),
+            lambda s: s.store_result("k", pd.DataFrame({"a": [1, "x", object()]})),
             DataError,
         ),
         "a schema that is none": (lambda s: s.store_result("k", {"a": 1}, schema="text"), DataError),

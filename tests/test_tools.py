@@ -219,7 +219,7 @@ def test_duckdb_reads_parquet_results_and_their_footer(folder: Path) -> None:
         assert query(f"FROM '{folder / name}'").fetchall() == list(_plain(frame).itertuples(index=False, name=None))
         sql = f"SELECT decode(value) FROM parquet_kv_metadata('{folder / name}') WHERE decode(key) = 'runfolio'"
         ((footer,),) = query(sql).fetchall()
-        assert json.loads(footer)["version"] == 1
+        assert json.loads(footer)["version"] == 2
         assert len(json.loads(footer)["columns"]) == frame.shape[1]
 
 

@@ -117,7 +117,7 @@ def thing(data):
     return object()
 
 def mixed(data):
-    return pd.DataFrame({"a": [1, "x", None]})
+    return pd.DataFrame({"a": [1, object()]})
 
 def fails(data, message: str = "told to"):
     return helper(message)
@@ -762,7 +762,7 @@ INPUTS: dict[str, tuple[str, str | bytes, str]] = {
     "a mixed column": (
         pipeline("kit:mixed"),
         "",
-        "runfolio: the frame would not come back exactly: column 'a': …; convert or drop …" + RAISED,
+        "runfolio: the frame would not come back exactly: column 'a', row …: …; convert or drop …" + RAISED,
     ),
     "a module raises": (
         pipeline("kit:fails"),

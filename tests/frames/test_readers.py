@@ -133,6 +133,14 @@ def test_polars_reads_the_values(plain_file):
     assert pl.read_parquet(plain_file).rows() == PLAIN
 
 
+def test_pandas_reads_the_index(tmp_path):
+    frame = plain_frame()[["n"]].set_axis(pd.MultiIndex.from_arrays([[1, 2, 3], ["a", "b", "c"]], names=["k", None]))
+    frames.store(frames.prepare(frame), str(tmp_path / "frame.parquet"))
+    found = pd.read_parquet(tmp_path / "frame.parquet")
+    assert (list(found.columns), list(found.index.names)) == (["n"], ["k", None])
+    assert found.index.tolist() == frame.index.tolist()
+
+
 def test_pandas_reads_the_values(plain_file):
     found = pd.read_parquet(plain_file)
     assert found["n"].tolist() == [1, 2, 3]

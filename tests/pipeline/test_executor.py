@@ -416,7 +416,7 @@ class TestFailure:
             (None, "returned nothing; return a frame"),
             (object(), "can't store the result: the result is a builtins.object"),
             ({"a": pd.DataFrame({"x": [1]}), "b": 3}, "a dict of frames by name, but 'b' is a int"),
-            (pd.DataFrame({"x": [1, "a"]}), "'x'"),
+            (pd.DataFrame({"x": [1, object()]}), "'x', row 1"),
             (pd.Series([1]), "the result is a pandas"),
             ((kept.made(1, 0), kept.made(1, 0)), "the result is a builtins.tuple"),
         ],

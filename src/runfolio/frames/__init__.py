@@ -89,7 +89,7 @@ builtin_function_or_method, which has no exact form; convert or drop what is nam
     import pyarrow as pa
 
     from runfolio.frames.footer import FOOTER_KEY, encode_footer
-    from runfolio.frames.names import carrier_names
+    from runfolio.frames.names import carrier_names, pandas_metadata
     from runfolio.frames.refusals import carry_frame
 
     carried = carry_frame(frame)
@@ -106,7 +106,8 @@ builtin_function_or_method, which has no exact form; convert or drop what is nam
     fields = [_field(name, carrier) for name, carrier in zip(names, carried.carriers, strict=True)]
     if not fields:
         arrays, fields = [pa.nulls(len(frame))], [pa.field(ROWS_NAME, pa.null())]
-    return pa.table(arrays, schema=pa.schema(fields, metadata={FOOTER_KEY: encode_footer(content)}))
+    metadata = {FOOTER_KEY: encode_footer(content), b"pandas": pandas_metadata(names[count:], frame.index.names)}
+    return pa.table(arrays, schema=pa.schema(fields, metadata=metadata))
 
 
 def restore(table: pa.Table) -> pd.DataFrame:

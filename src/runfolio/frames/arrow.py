@@ -33,6 +33,7 @@ _SIMPLE = (
 def carry_arrow(values: Any, _: Description) -> Any:
     """Return the Arrow values to store, or raise `Refusal`.
 
+    >>> import pandas as pd
     >>> carry_arrow(pd.array([1, None], dtype=pd.ArrowDtype(pa.time32("s"))), {}).type
     Time32Type(time32[ms])
     """

@@ -62,7 +62,7 @@ def restore_values(column: pa.ChunkedArray, description: Description) -> Any:
     >>> restore_values(pa.chunked_array([[1, 2]]), {"form": "numpy", "dtype": "int8"})
     array([1, 2], dtype=int8)
     """
-    return _RESTORE[description["form"]](column, description)
+    return RESTORE[description["form"]](column, description)
 
 
 def _chunked(array: Any) -> pa.ChunkedArray:
@@ -268,7 +268,7 @@ def _restore_json(column: pa.ChunkedArray, description: Description) -> Any:
     if described is None:
         return restore_json(column, description)
     if described["form"] in ("category", "sparse"):
-        return _RESTORE[described["form"]](column, described)
+        return RESTORE[described["form"]](column, described)
     cells, dtype = restore_json(column, description), restore_dtype(described)
     return pd.array(cells, dtype=dtype) if not isinstance(dtype, np.dtype) else np.array(list(cells), dtype=dtype)
 
@@ -283,7 +283,7 @@ _CARRY: dict[str, Callable[[Any, Description], Carrier]] = {
     "arrow": lambda values, description: Carrier(carry_arrow(values, description), description),
 }
 
-_RESTORE: dict[str, Callable[[pa.ChunkedArray, Description], Any]] = {
+RESTORE: dict[str, Callable[[pa.ChunkedArray, Description], Any]] = {
     "numpy": _restore_numpy,
     "object": restore_cells,
     "masked": _restore_masked,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from itertools import count
 from typing import Any
 
-__all__ = ["carrier_names"]
+__all__ = ["carrier_names", "pandas_metadata"]
 
 
 def carrier_names(labels: Iterable[Any], levels: Iterable[Any]) -> list[str]:
@@ -27,6 +28,25 @@ def carrier_names(labels: Iterable[Any], levels: Iterable[Any]) -> list[str]:
         own = type(level) is str and text == level and text not in names
         names[text if own else _free(f"__index_level_{number}__", names.keys())] = None
     return list(names)
+
+
+def pandas_metadata(names: list[str], labels: Iterable[Any]) -> bytes:
+    """Return what tells `pandas.read_parquet` which columns of a file are the index.
+
+    >>> pandas_metadata([], [None])
+    b'{"index_columns": [], "column_indexes": [], "columns": []}'
+    """
+    levels = [
+        {
+            "name": None if label is None else _text(label),
+            "field_name": name,
+            "pandas_type": "object",
+            "numpy_type": "object",
+            "metadata": None,
+        }
+        for name, label in zip(names, labels, strict=False)
+    ]
+    return json.dumps({"index_columns": names, "column_indexes": [], "columns": levels}).encode()
 
 
 def _text(label: Any) -> str:

@@ -154,7 +154,7 @@ def test_what_can_not_be_written_leaves_the_file_as_it_was(tmp_path, table, monk
     with pytest.raises(InputError, match="a list can't be written"):
         tablefiles.write([1], path)
     with pytest.raises(DataError):
-        tablefiles.write(pd.DataFrame({"a": pd.Series([1, "x"], dtype=object)}), tmp_path / "a.parquet")
+        tablefiles.write(pd.DataFrame({"a": pd.Series([1, object()], dtype=object)}), tmp_path / "a.parquet")
 
     def refuse(*_: object, **__: object) -> None:
         raise OSError(28, os.strerror(28))
