@@ -66,7 +66,7 @@ def status(people: pd.DataFrame) -> Iterator[Status]:
     with found.step("Loader", "csv") as step:
         step.result(people)
     with found.step("Preprocessor", "drop_na", data=people) as step:
-        step.result(people.dropna().astype({"age": "float64"}).assign(bmi=[23.4]))
+        step.result(people.dropna().astype({"age": "float64"}).assign(bmi=[23.4], adult=True))
     yield found
     with suppress(RunEndedError):
         found.complete()

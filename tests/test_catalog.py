@@ -50,7 +50,7 @@ class TestRows:
             "end_time": load_run(folder).end_time,
             "duration_seconds": load_run(folder).duration_seconds,
             "steps": 2,
-            "changes": 6,
+            "changes": 5,
             "results": 2,
             "bytes": size,
             "error": None,

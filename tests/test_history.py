@@ -287,7 +287,7 @@ class TestDamage:
         with pytest.raises(DamageError, match=r"the result file .*000001-loader-csv.parquet") as caught:
             result["data"]
         assert caught.value.file == str(path)
-        assert run.results["Loader[csv]_Preprocessor[drop_na]"]["data"].shape == (1, 4)
+        assert run.results["Loader[csv]_Preprocessor[drop_na]"]["data"].shape == (1, 5)
 
     def test_a_path_that_leaves_the_folder_is_refused(self, ended):
         path = ended / "results.jsonl"

@@ -36,6 +36,8 @@ def record_every_kind(root: Path, people: pd.DataFrame) -> Path:
                 outer.log("outer", level="warning")
             outer.progress(1, 2, "parts")
             outer.result({"a": people[:1].astype({"age": "float64"}), "b": people[1:].drop(columns="weight")})
+        with status.step("Preprocessor", "swap", data=people.astype({"name": "category"})) as step:
+            step.result(people.astype({"age": "category"}))
         status.restore_from_snapshot(snapshot_id)
         status.record_change("UPDATE", "weight", {"by": "hand"}, before=["kg"], after="g", part="a", module="Splitter")
         _disk_full(lambda: status.log("lost"))

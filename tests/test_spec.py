@@ -84,7 +84,7 @@ class TestResults:
         exp_result = results[exp_key]
         data, schema = exp_result["data"], exp_result["schema"]
         assert set(exp_result) == {"data", "schema"}
-        assert data.shape == (1, 4) and isinstance(data, pd.DataFrame)
+        assert data.shape == (1, 5) and isinstance(data, pd.DataFrame)
         assert len(schema.columns) == 4 and isinstance(schema, Schema)
 
     @both
@@ -171,10 +171,10 @@ class TestChanges:
     def test_every_type_is_told_from_the_data(self, status, view):
         changes = view(status).get_change_history("Preprocessor")
         assert {(change["type"], change["target"]) for change in changes} == {
+            ("UPDATE", "*"),
             ("TRANSFORM", "age"),
-            ("UPDATE", "name"),
-            ("UPDATE", "weight"),
             ("CREATE", "bmi"),
+            ("CREATE", "adult"),
         }
 
     @both
@@ -193,11 +193,16 @@ class TestChanges:
         assert isinstance(change["timestamp"], datetime)
 
     @both
-    def test_the_schema_evolution_example_prints_what_a_person_can_read(self, status, view, capsys):
+    def test_the_schema_evolution_example_prints_what_a_person_can_read(self, status, view, people, capsys):
+        with status.step("Preprocessor", "scale", data=people) as step:
+            step.result(people.assign(weight=people["weight"] / 1000))
         for change in view(status).changes:
             if change["type"] == "UPDATE":
                 print(f"  {change['target']}: {change['before']} → {change['after']}")
-        assert "weight: float64, 1 missing → float64\n" in capsys.readouterr().out
+        assert (
+            "  *: 3 rows → 1 row\n  weight: float64, 1 missing, 64.0 to 71.5 → float64, 1 missing, 0.064 to 0.0715\n"
+            in capsys.readouterr().out
+        )
 
     @both
     def test_modules_that_describe_data_change_none(self, status, view, people):

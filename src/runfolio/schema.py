@@ -39,8 +39,8 @@ class Schema(Struct, frozen=True, kw_only=True, tag_field="kind", tag="schema", 
     >>> schema = Schema.from_data(pd.DataFrame({"age": [31, 40], "weight": [71.5, None]}))
     >>> schema.columns
     ['age', 'weight']
-    >>> schema["weight"]
-    Field(name='weight', dtype='float64', nullable=True, nulls=1)
+    >>> str(schema["age"]), str(schema["weight"])
+    ('int64, 31 to 40', 'float64, 1 missing, 71.5 to 71.5')
     """
 
     seq: int = 0

@@ -68,7 +68,7 @@ class Status(RunView):
     ...     with status.step("Clean", "under_40", data=people) as step:
     ...         people = step.result(people[people["age"] < 40])
     >>> status.state, list(status.get_result()), [change["type"] for change in status.changes]
-    ('completed', ['Loader[two]_Clean[under_40]'], ['CREATE'])
+    ('completed', ['Loader[two]_Clean[under_40]'], ['CREATE', 'UPDATE'])
 
     Write methods raise RunEndedError after the run's end, WriteError where the operating system refuses, and UsageError
     for arguments that can't be recorded; nothing is recorded then.

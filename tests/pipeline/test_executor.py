@@ -67,6 +67,8 @@ def expected_changes(before: object, after: object) -> list[tuple[str | None, st
     found = []
     for part, old, new in pairs:
         old_columns = [] if old is None else list(old.columns)
+        if old is not None and len(old) != len(new):
+            found.append((part, "UPDATE", "*"))
         for column in old_columns:
             if column not in new.columns:
                 found.append((part, "DELETE", column))
@@ -75,9 +77,17 @@ def expected_changes(before: object, after: object) -> list[tuple[str | None, st
                 found.append((part, "CREATE", column))
             elif old[column].dtype != new[column].dtype:
                 found.append((part, "TRANSFORM", column))
-            elif old[column].isna().sum() != new[column].isna().sum():
+            elif is_known_to_differ(old[column], new[column]):
                 found.append((part, "UPDATE", column))
     return sorted(found, key=str)
+
+
+def is_known_to_differ(old: pd.Series, new: pd.Series) -> bool:
+    """Whether values changed, of rows that have kept their place or their label."""
+    if len(old) == len(new):
+        return not old.reset_index(drop=True).equals(new.reset_index(drop=True))
+    is_fresh = new.index.equals(pd.RangeIndex(len(new)))
+    return not is_fresh and new.index.isin(old.index).all() and not old[new.index].equals(new)
 
 
 def assert_same(found: object, wanted: object) -> None:

@@ -324,7 +324,7 @@ def test_the_result_structure_is_data_and_schema_by_key():
 
 def test_snapshots_changes_and_timings_print_what_happened(capsys):
     run_block(BLOCKS["custom status analysis"])
-    assert "  age: float64, 4 missing → float64\n" in capsys.readouterr().out
+    assert "  *: 20 rows → 16 rows\n" in capsys.readouterr().out
     run_block(BLOCKS["snapshot access"])
     assert "Total snapshots: 16\n" in capsys.readouterr().out
     namespace = run_block(BLOCKS["summary"])

@@ -122,10 +122,12 @@ class _Rows:
         self.count = 0
 
     def add(self, rows: Any, offset: int) -> None:
+        """Go on with these row numbers, counted from an offset."""
         self._hash.update(_bytes(rows.astype("<i8", copy=False) + offset))
         self.count += len(rows)
 
     def hexdigest(self) -> str:
+        """The digest of all row numbers so far; a dash for none."""
         return self._hash.hexdigest() if self.count else "-"
 
 
@@ -133,9 +135,10 @@ class _Nulls(_Values):
     """Nothing but missing values."""
 
     def take(self, array: Any) -> None:
-        pass
+        """Add the values of a plain array to their streams."""
 
     def digests(self) -> list[str]:
+        """The digest of each stream of values."""
         return []
 
 
@@ -149,12 +152,15 @@ class _Plain(_Values):
         self._hash = xxh3_128()
 
     def take(self, array: Any) -> None:
+        """Add the values of a plain array to their streams."""
         self._hash.update(_bytes(self.numbers(array).astype(self.dtype, copy=False)))
 
     def numbers(self, array: Any) -> Any:
+        """The values as numbers, a missing one as zero."""
         return _numpy(array, False if self.kind == "boolean" else 0)
 
     def digests(self) -> list[str]:
+        """The digest of each stream of values."""
         return [self._hash.hexdigest()]
 
 
@@ -168,12 +174,14 @@ class _Integers(_Plain):
         self._large = _Rows()
 
     def numbers(self, array: Any) -> Any:
+        """The values as numbers, a missing one as zero."""
         found = super().numbers(array)
         if found.dtype == np.uint64:
             self._large.add(np.flatnonzero(found >= np.uint64(2**63)), self.rows)
         return found
 
     def digests(self) -> list[str]:
+        """The digest of each stream of values."""
         return [*super().digests(), self._large.hexdigest()]
 
 
@@ -188,6 +196,7 @@ class _Floats(_Plain):
         self._either = _Rows()
 
     def numbers(self, array: Any) -> Any:
+        """The values as numbers, a missing one as zero."""
         found = array.to_numpy(zero_copy_only=False)  # in which a null is a NaN
         absent = np.isnan(found)
         rows = np.flatnonzero(absent)
@@ -200,6 +209,7 @@ class _Floats(_Plain):
         return np.where(absent, 0.0, found)
 
     def missing(self) -> str:
+        """The digest of what is missing."""
         if self._nan.count and self._missing.count:
             return f"{self._missing.hexdigest()}/{self._nan.hexdigest()}"
         return self._either.hexdigest()
@@ -213,6 +223,7 @@ class _Times(_Values):
         self._seconds, self._nanoseconds = xxh3_128(), xxh3_128()
 
     def take(self, array: Any) -> None:
+        """Add the values of a plain array to their streams."""
         each = PER_SECOND[array.type.unit]
         counts = _numpy(array.view(pa.int32() if pa.types.is_time32(array.type) else pa.int64()), 0).astype("<i8")
         seconds = counts // each
@@ -220,6 +231,7 @@ class _Times(_Values):
         self._nanoseconds.update(_bytes(((counts - seconds * each) * (10**9 // each)).astype("<u4")))
 
     def digests(self) -> list[str]:
+        """The digest of each stream of values."""
         return [self._seconds.hexdigest(), self._nanoseconds.hexdigest()]
 
 
@@ -231,6 +243,7 @@ class _Texts(_Values):
         self._lengths, self._content = xxh3_128(), xxh3_128()
 
     def take(self, array: Any) -> None:
+        """Add the values of a plain array to their streams."""
         if array.null_count:
             array = array.fill_null("" if pa.types.is_large_string(array.type) else b"")
         _, offsets, content = array.buffers()
@@ -242,6 +255,7 @@ class _Texts(_Values):
             self._content.update(memoryview(content)[ends[0] : ends[-1]])
 
     def digests(self) -> list[str]:
+        """The digest of each stream of values."""
         return [self._lengths.hexdigest(), self._content.hexdigest()]
 
 
@@ -251,10 +265,12 @@ class _Lists(_Values):
         self._lengths, self._elements = xxh3_128(), Digest()
 
     def take(self, array: Any) -> None:
+        """Add the values of a plain array to their streams."""
         self._lengths.update(_bytes(_numpy(pc.list_value_length(array), 0).astype("<i8", copy=False)))
         self._elements.feed(array.flatten())
 
     def digests(self) -> list[str]:
+        """The digest of each stream of values."""
         return [self._lengths.hexdigest(), self._elements.hexdigest()]
 
 
@@ -264,11 +280,13 @@ class _Structs(_Values):
         self._children: list[tuple[str, Digest]] = []
 
     def take(self, array: Any) -> None:
+        """Add the values of a plain array to their streams."""
         self._children = self._children or [(field.name, Digest()) for field in array.type]
         for (_, child), values in zip(self._children, array.flatten(), strict=True):
             child.feed(values)
 
     def digests(self) -> list[str]:
+        """The digest of each stream of values."""
         return [f"{name!r}:{child.hexdigest()}" for name, child in self._children]
 
 

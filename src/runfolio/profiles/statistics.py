@@ -75,6 +75,7 @@ class _Moments:
         self._count, self._mean, self._squares = 0, 0.0, 0.0
 
     def feed(self, array: Any) -> None:
+        """Go on with these values."""
         values = array.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
         with np.errstate(all="ignore"):
             mean = float(values.mean())
@@ -104,13 +105,16 @@ class _Distinct:
 
     @property
     def is_exact(self) -> bool:
+        """Whether all values are kept."""
         return self._smallest is None
 
     def feed(self, array: Any) -> None:
+        """Go on with these values."""
         for start in range(0, len(array), PIECE):
             self._feed(array.slice(start, PIECE))
 
     def count(self) -> int:
+        """How many there are, or about how many."""
         if self._smallest is None:
             return 0 if self._seen is None else len(self._seen)
         return round((SKETCH_SIZE - 1) / (float(self._smallest[-1]) / 2**64))
