@@ -28,6 +28,9 @@ EVERY = "*"
 
 _PERCENT = 100
 
+_ROUNDING = 1e-12
+"""Shares that are equal on paper may differ by so much: 0.05 - 0.02 is more than 0.03 to a computer."""
+
 
 class Violation(Subscriptable, frozen=True, kw_only=True):
     """One limit that one step exceeds, at one column where it is about columns.
@@ -187,6 +190,7 @@ class _Counted(Struct, frozen=True):
 
     @property
     def rows(self) -> tuple[int, int]:
+        """Before and after."""
         return self.old.rows, sum(new.rows for new in self.news)
 
 
@@ -208,7 +212,7 @@ def _of_rows(commit: Commit, limits: Limits) -> Iterator[Violation]:
     for counted in _counted(commit):
         before, after = counted.rows
         lost = (before - after) / before if before else 0.0
-        if lost > limits.max_row_loss:
+        if lost > limits.max_row_loss + _ROUNDING:
             yield _violation(
                 commit,
                 f"row loss at most {percent(limits.max_row_loss)}",
@@ -238,7 +242,7 @@ def _of_nulls(commit: Commit, limits: Limits) -> tuple[list[Violation], list[str
             after = _missing(holders, name)
             if before is None or after is None:
                 unknown = True
-            elif after - before > limit:
+            elif after - before > limit + _ROUNDING:
                 some = f"{percent(before)} → {percent(after)} missing"
                 limit_text = f"null increase at most {percent(limit)}"
                 found.append(

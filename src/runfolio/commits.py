@@ -13,7 +13,7 @@ from datetime import datetime
 
 from msgspec import Struct, structs
 
-from runfolio.records import Change, Event, Metadata, Path, Result, Snapshot, Timing
+from runfolio.records import Change, Event, Metadata, Path, Snapshot, Timing
 from runfolio.schema import Schema, parts_of
 from runfolio.standing import DESCRIBING_MODULES, is_restore, key_of, path_of
 from runfolio.timeline import Timeline
@@ -101,12 +101,7 @@ def commits_of(timeline: Timeline) -> list[Commit]:
     reader = _Reader({record.snapshot_id for record in records if is_restore(record)})
     for record in records:
         reader.take(record)
-    return reader.commits()
-
-
-def outcomes(commits: list[Commit]) -> dict[Path, Commit]:
-    """The steps of the current state by their paths: of one that ran again the last, none that a restore undid."""
-    return {commit.path: commit for commit in commits if commit.path and not commit.undone}
+    return list(reader.commits())
 
 
 class _Reader:
@@ -123,7 +118,8 @@ class _Reader:
         self._timed: dict[Path, Timing] = {}
         self._timed_by_hand: dict[tuple[str | None, str | None], deque[Timing]] = defaultdict(deque)
 
-    def take(self, record: Snapshot[Metadata] | Change | Timing | Event | Result) -> None:
+    def take(self, record: Snapshot[Metadata] | Change | Timing | Event) -> None:
+        """Move on by one record."""
         if isinstance(record, Change):
             self._take_change(record)
         elif isinstance(record, Timing):
@@ -133,10 +129,8 @@ class _Reader:
         elif isinstance(record, Event):
             self._take_event(record)
 
-    def commits(self) -> list[Commit]:
-        return list(self._finished())
-
-    def _finished(self) -> Iterator[Commit]:
+    def commits(self) -> Iterator[Commit]:
+        """What was committed, now that all records were taken."""
         current = set(self._current)
         for commit in self._found:
             timing = commit.timing

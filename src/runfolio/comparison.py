@@ -248,6 +248,7 @@ class _Table(Struct, frozen=True):
     part: str | None
 
     def pair(self, kind: PairType, a: Field | None, b: Field | None) -> ColumnPair:
+        """A column in both."""
         known = a is not None and b is not None and a.digest is not None and b.digest is not None
         return ColumnPair(
             key=key_of(self.path),
@@ -262,6 +263,7 @@ class _Table(Struct, frozen=True):
         )
 
     def pair_of_rows(self, kind: PairType, a: int | None, b: int | None) -> ColumnPair:
+        """The table itself, by its rows."""
         return ColumnPair(
             key=key_of(self.path),
             path=self.path,

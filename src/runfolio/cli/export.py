@@ -53,7 +53,9 @@ def command(
       runfolio export latest --to out --format csv --module Reporter
       runfolio export latest --to out --format json --key "Loader[penguins]" --force
     """  # noqa: D301  (\b is click's: it keeps the lines that follow)
-    found = export(loaded(run, root), folder, format=form, keys=list(keys), modules=list(modules), raw=raw, force=force)
+    source = loaded(run, root)
+    tell_damage(source)
+    found = export(source, folder, format=form, keys=list(keys), modules=list(modules), raw=raw, force=force)
     if as_json:
         echo_json(found)
     else:
