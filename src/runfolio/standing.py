@@ -107,3 +107,13 @@ def path_of(context: dict[str, Any]) -> Path:
         return convert(context.get("path", ()), Path)
     except ValidationError:  # it is a context, in which another writer may put what it likes
         return ()
+
+
+def key_of(path: Path) -> str:
+    """The experiment key of a path.
+
+    >>> from runfolio.records import PathStep
+    >>> key_of((PathStep("Loader", "a"), PathStep("Preprocessor", "scale")))
+    'Loader[a]_Preprocessor[scale]'
+    """
+    return "_".join(f"{step.module_name}[{step.experiment_name}]" for step in path)

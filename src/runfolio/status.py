@@ -39,8 +39,8 @@ from runfolio.records import (
     Timing,
 )
 from runfolio.schema import ChangeType, Schemas
-from runfolio.standing import fold, passed_on
-from runfolio.step import Step, key_of, progress_fields
+from runfolio.standing import fold, key_of, passed_on
+from runfolio.step import Step, progress_fields
 from runfolio.timeline import Timeline
 from runfolio.values import normal_object
 from runfolio.view import RunView

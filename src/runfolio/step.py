@@ -20,7 +20,7 @@ from runfolio.layout import path_text
 from runfolio.recorder import Position, Recorder, Running
 from runfolio.records import Description, Input, Metadata, PathStep
 from runfolio.schema import Schemas
-from runfolio.standing import DESCRIBING_MODULES, passed_on
+from runfolio.standing import DESCRIBING_MODULES, key_of, passed_on
 from runfolio.values import plain_text
 
 if TYPE_CHECKING:
@@ -206,12 +206,3 @@ class Step:
 def progress_fields(done: float, total: float | None, unit: str | None) -> tuple[float, float | None, str | None]:
     """The fields of a sample of progress. Raises UsageError for what is no finite number."""
     return number(done, "done"), None if total is None else number(total, "total"), optional_text(unit, "unit")
-
-
-def key_of(path: tuple[PathStep, ...]) -> str:
-    """The experiment key of a path.
-
-    >>> key_of((PathStep("Loader", "a"), PathStep("Preprocessor", "scale")))
-    'Loader[a]_Preprocessor[scale]'
-    """
-    return "_".join(f"{step.module_name}[{step.experiment_name}]" for step in path)

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from runfolio.lineage import Paths, Touch
+
 T = TypeVar("T")
 
 WRITE_METHODS = frozenset(
@@ -215,6 +217,36 @@ class RunView:
     def get_change_history(self, module: str | None = None) -> list[Change]:
         """The schema changes of a module, or all."""
         return _of_module(self.changes, module)
+
+    def column_history(self, column: str, *, path: Paths | None = None, part: str | None = None) -> list[Touch]:
+        """Every step that touched a column, in order, across renames: what it did, and how the column was and became.
+
+        It is found by any of its names, and followed both ways from there, along all branches, or along the one that
+        leads to `path`: (module, experiment) pairs, or a key such as `Loader[a]_Preprocessor[scale]`. `part` leaves out
+        the other parts of data of several. A step that only dropped or added rows is told if the column's missing
+        values or range changed by it. Steps that did not finish are left out, those that a restore went back behind
+        are `undone`. Changes that were recorded by hand belong to it. See `lineage` for the types.
+
+        >>> import pandas as pd
+        >>> from runfolio import Status
+        >>> with Status(root=root) as status:
+        ...     with status.step("Loader", "two") as step:
+        ...         frame = step.result(pd.DataFrame({"Age": [36.0, None]}))
+        ...     with status.step("Clean", "names", data=frame) as step:
+        ...         frame = step.result(frame.rename(columns={"Age": "age"}))
+        ...     with status.step("Clean", "drop_na", data=frame) as step:
+        ...         frame = step.result(frame.dropna())
+        >>> for touch in status.column_history("age"):
+        ...     print(touch.type, touch.name_after, touch.after.nulls, touch.rows_after)
+        CREATE Age 1 2
+        RENAME age 1 2
+        ROWS age 0 1
+
+        Raises NotFoundError, which names those that look alike, if no step had such a column, or there is no such path.
+        """
+        from runfolio.lineage import column_history  # noqa: PLC0415  (recording needs none of it)
+
+        return column_history(self._see(), column, path=path, part=part)
 
     def get_timing_records(self, module: str | None = None) -> list[Timing]:
         """The finished timings of a module, or all; nested ones included."""

@@ -271,7 +271,7 @@ class _Watch:
 
     def _line(self, step: StepRow) -> Line:
         error = step.error and (step.error if len(step.error) <= _LONGEST else f"{step.error[:_LONGEST]}…")
-        name, outcome, took, _, rows, change = step_line(structs.replace(step, error=error))
+        name, outcome, took, _, rows, change, *_ = step_line(structs.replace(step, error=error))
         name = plain(name)
         told = "" if plain(rows) == "-" else f"  {plain(rows)} rows" + (f" ({plain(change)})" if change else "")
         return (name + " " * (self._width - cells(name)), "  ", outcome, f"  {plain(took)}", told)

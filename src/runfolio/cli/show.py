@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any
@@ -11,9 +10,10 @@ import click
 from msgspec import ValidationError
 
 from runfolio.catalog import RunRow, row_of
-from runfolio.cli.options import EXIT_CODES, json_option, root_option
+from runfolio.cli.options import EXIT_CODES, json_option, loaded, root_option
 from runfolio.cli.steps import StepRow, steps_of
 from runfolio.cli.terminal import (
+    CHANGE_STYLES,
     DAMAGE_STYLE,
     STATE_STYLES,
     UNREADABLE,
@@ -30,20 +30,22 @@ from runfolio.cli.terminal import (
     stamp,
 )
 from runfolio.clock import SYSTEM
-from runfolio.errors import DamageError, DamageWarning
+from runfolio.errors import DamageError
 from runfolio.records import Change, Failure
-from runfolio.run import Run, load_run
+from runfolio.run import Run
 
 MOST = 20
 """So many rows of one kind are shown of one step, and so many findings; --json has all."""
 
 _STEP_COLUMNS = (
     Column(title="step", least=32),
-    Column(title="outcome", rank=1, least=16),
-    Column(title="took", right=True),
-    Column(title="rows in", right=True, rank=2),
+    Column(title="outcome", rank=2, least=16),
+    Column(title="took", right=True, rank=1),
+    Column(title="rows in", right=True, rank=4),
     Column(title="rows out", right=True),
-    Column(title="±", right=True, rank=3),
+    Column(title="±", right=True, rank=5),
+    Column(title="nulls", right=True, rank=3),
+    Column(title="±", right=True, rank=6),
 )
 _CHANGE_COLUMNS = (
     Column(title="step", least=16),
@@ -59,7 +61,6 @@ _RESULT_COLUMNS = (
     Column(title="size", right=True, rank=2),
     Column(title="file", rank=3),
 )
-_CHANGE_STYLES = {"CREATE": "green", "DELETE": "red", "TRANSFORM": "yellow", "UPDATE": "blue"}
 
 
 @click.command("show", epilog=EXIT_CODES)
@@ -81,9 +82,7 @@ def command(run: str, root: str | None, as_json: bool) -> None:
       runfolio show ./runs/20261122T225620Z-penguins-vrzg
       runfolio show latest --json | jq '.steps[] | {module_name, rows_after}'
     """  # noqa: D301  (\b is click's: it keeps the lines that follow)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DamageWarning)  # the damage is printed
-        found = load_run(run, root=root)
+    found = loaded(run, root)
     try:
         if as_json:
             echo_json(document(found))
@@ -166,7 +165,7 @@ def _step_lines(steps: Iterable[StepRow]) -> Iterator[tuple[Text, ...]]:
 
 
 def step_line(step: StepRow) -> tuple[Text, ...]:
-    """A step as a line of a table: its name, outcome, duration, rows in, rows out and their difference."""
+    """A step as a line of a table: name, outcome, duration, rows in, rows out, their change, nulls and their change."""
     took = step.duration_seconds
     if step.outcome == "running" and step.start_time is not None:
         took = (SYSTEM.now() - step.start_time).total_seconds()
@@ -178,8 +177,14 @@ def step_line(step: StepRow) -> tuple[Text, ...]:
         duration(took),
         number(before),
         number(after),
-        "" if before is None or after is None or before == after else f"{after - before:+,}",
+        _change(before, after),
+        number(step.nulls_after),
+        _change(step.nulls_before, step.nulls_after),
     )
+
+
+def _change(before: int | None, after: int | None) -> str:
+    return "" if before is None or after is None or before == after else f"{after - before:+,}"
 
 
 def _outcome(step: StepRow) -> str:
@@ -211,7 +216,7 @@ def _change_lines(changes: list[Change]) -> Iterator[tuple[Text, ...]]:
 
 def _alike_lines(kind: str, part: str | None, changes: list[Change]) -> Iterator[tuple[Text, ...]]:
     """One line for all columns that came or went together, one for each that is another than before."""
-    label = Styled(kind, _CHANGE_STYLES[kind])
+    label = Styled(kind, CHANGE_STYLES[kind])
     if kind in ("CREATE", "DELETE"):
         some = ", ".join(change.target for change in changes[:MOST])
         more = len(changes) - MOST

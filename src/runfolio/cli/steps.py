@@ -6,8 +6,8 @@ have its experiment path, and where a path was run more than once, the n-th of e
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
-from collections.abc import Collection, Iterator
+from collections import Counter, defaultdict, deque
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 from pathlib import Path as FilePath
 
@@ -15,12 +15,16 @@ from msgspec import Struct
 
 from runfolio.history import History
 from runfolio.records import Configured, Event, Metadata, Path, PathStep, Snapshot, Timing
+from runfolio.schema import Schemas, parts_of
 from runfolio.standing import path_of
 from runfolio.timeline import Stream
 from runfolio.view import RunView, converted
 
-Rows = tuple[int | None, int | None]
-"""The numbers of rows before and after a step."""
+Totals = tuple[int | None, int | None, int | None, int | None]
+"""The rows before and after a step, and the missing values."""
+
+
+_UNKNOWN: Totals = (None, None, None, None)
 
 
 class StepRow(Struct, frozen=True, kw_only=True):
@@ -28,7 +32,8 @@ class StepRow(Struct, frozen=True, kw_only=True):
 
     `outcome` is `running` while its run goes on, and `unfinished` where that ended without the step's end; there is
     then no duration, but perhaps a last sample of progress. A step of a plan that did not begin is `waiting` while its
-    run goes on, and `not reached` then; it has no `record_id` and no start. `error` is one line.
+    run goes on, and `not reached` then; it has no `record_id` and no start. `error` is one line. Rows and nulls, the
+    missing values of all columns, are those of all parts together, null where that is not known.
     """
 
     record_id: str | None
@@ -41,6 +46,8 @@ class StepRow(Struct, frozen=True, kw_only=True):
     duration_seconds: float | None = None
     rows_before: int | None = None
     rows_after: int | None = None
+    nulls_before: int | None = None
+    nulls_after: int | None = None
     done: float | None = None
     total: float | None = None
     unit: str | None = None
@@ -57,6 +64,18 @@ def steps_of(run: RunView) -> list[StepRow]:
     found = _table(events, run.timing_records, run.snapshots, _of_last_attempt(events) if going_on else set())
     begun = {path_of(event.context) for event in events if event.type == "step"}
     return found + _not_begun(events, begun, going_on=going_on)
+
+
+def forks(paths: Iterable[Path]) -> set[Path]:
+    """The paths that several steps follow; the empty one if there are several first steps."""
+    counts = Counter(path[:-1] for path in set(paths) if path)
+    return {path for path, count in counts.items() if count > 1}
+
+
+def indented(path: Path, at: set[Path]) -> str:
+    """The last step of a path, indented for each fork on the way."""
+    depth = sum(path[:length] in at for length in range(len(path)))
+    return f"{'  ' * depth}{path[-1].module_name}[{path[-1].experiment_name}]"
 
 
 class Follower:
@@ -119,13 +138,13 @@ def _table(
     begun = {event.record_id: event for event in events if event.type == "step" and event.record_id}
     timings = {timing.record_id: timing for timing in timed}
     samples = {event.record_id: event for event in events if event.type == "progress" and event.record_id}
-    rows = _rows(snapshots, timed, list(begun.values()))
+    totals = _totals(snapshots, timed, list(begun.values()))
     found = []
     for record_id, depth in _in_order(begun | timings):
         timing, record = timings.get(record_id), timings.get(record_id) or begun[record_id]
         sample = None if timing else samples.get(record_id)
         error = timing.context.get("error") if timing and timing.outcome == "failed" else None
-        before, after = rows.get(record_id, (None, None))
+        rows_before, rows_after, nulls_before, nulls_after = totals.get(record_id, _UNKNOWN)
         found.append(
             StepRow(
                 record_id=record_id,
@@ -136,8 +155,10 @@ def _table(
                 outcome=timing.outcome if timing else "running" if record_id in running else "unfinished",
                 start_time=_start(record),
                 duration_seconds=timing.duration_seconds if timing else None,
-                rows_before=before,
-                rows_after=after,
+                rows_before=rows_before,
+                rows_after=rows_after,
+                nulls_before=nulls_before,
+                nulls_after=nulls_after,
                 done=sample.done if sample else None,
                 total=sample.total if sample else None,
                 unit=sample.unit if sample else None,
@@ -179,29 +200,41 @@ def _not_begun(events: list[Event], begun: set[Path], *, going_on: bool) -> list
     ]
 
 
-def _rows(snapshots: list[Snapshot[Metadata]], timings: list[Timing], begun: list[Event]) -> dict[str, Rows]:
-    """Rows by step: of one that was committed by its after-snapshot, of another by its before-snapshot.
+def _totals(snapshots: list[Snapshot[Metadata]], timings: list[Timing], begun: list[Event]) -> dict[str, Totals]:
+    """Rows and missing values by step: of one that was committed by its after-snapshot, of another by that of before.
 
     A timing that was recorded by hand goes with the snapshot that was, if there is one of its experiment.
     """
-    taken: dict[tuple[object, Path], deque[Rows]] = defaultdict(deque)
+    taken: dict[tuple[object, Path], deque[Totals]] = defaultdict(deque)
     for snapshot in snapshots:
         path = path_of(snapshot.context) or (PathStep(snapshot.module_name or "", snapshot.experiment_name or ""),)
-        taken[str(snapshot.context.get("point")), path].append((snapshot.rows_before, snapshot.rows_after))
-    rows: dict[str, Rows] = {}
+        taken[str(snapshot.context.get("point")), path].append(_totals_of(snapshot))
+    found: dict[str, Totals] = {}
     paths: dict[str, Path] = {}
     for event in begun:
         record_id = event.record_id or ""
         paths[record_id] = path_of(event.context)
         waiting = taken["before", paths[record_id]]
-        rows[record_id] = waiting.popleft() if waiting else (None, None)
+        found[record_id] = waiting.popleft() if waiting else _UNKNOWN
     for timing in timings:
         by_hand = (PathStep(timing.module_name, timing.experiment_name),)
         point = "after" if timing.record_id in paths else "manual"
         waiting = taken[point, paths.get(timing.record_id, by_hand)]
         if timing.outcome == "completed" and waiting and (point == "after" or timing.parent_id is None):
-            rows[timing.record_id] = waiting.popleft()
-    return rows
+            found[timing.record_id] = waiting.popleft()
+    return found
+
+
+def _totals_of(snapshot: Snapshot[Metadata]) -> Totals:
+    metadata = snapshot.metadata
+    nulls = nulls_of(metadata.schema_before), nulls_of(metadata.schema_after)
+    return snapshot.rows_before, snapshot.rows_after, *nulls
+
+
+def nulls_of(schemas: Schemas) -> int | None:
+    """The missing values of all columns of all parts; None where there is no table, or they were not counted."""
+    counts = [field.nulls for _, schema in parts_of(schemas) for field in schema.fields]
+    return None if schemas is None or None in counts else sum(count for count in counts if count is not None)
 
 
 def _in_order(records: dict[str, Event | Timing]) -> Iterator[tuple[str, int]]:

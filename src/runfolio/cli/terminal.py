@@ -23,6 +23,9 @@ the controls of writing direction, line separators; and lone surrogates, which n
 
 _UNSAFE_IN_JSON = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
+_LONGEST_VALUE = 32
+_SHORT = 8
+
 _PLAIN_SIGNS = {"→": "->", "…": "...", "±": "+/-"}
 
 
@@ -109,6 +112,18 @@ def age(time: datetime | None, now: datetime) -> str:
     return f"{seconds} s ago"
 
 
+def shown_value(text: str, dtype: str | None) -> str:
+    """A value of a column as a table has room for it: six digits of a float, the beginning of a long text.
+
+    >>> shown_value("-2.0608500922165995", "float64"), shown_value("0.25", "float64"), shown_value("x" * 99, "str")
+    ('-2.06085', '0.25', 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…')
+    """
+    if dtype is not None and dtype.lower().startswith(("float", "double")) and len(text) > _SHORT:
+        with suppress(ValueError):
+            return f"{float(text):.6g}"
+    return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 1]}…"
+
+
 # Pages
 
 
@@ -136,6 +151,14 @@ STATE_STYLES = {
     "waiting": "dim",
     "not reached": "dim",
     UNREADABLE: DAMAGE_STYLE,
+}
+CHANGE_STYLES = {
+    "CREATE": "green",
+    "DELETE": "red",
+    "TRANSFORM": "yellow",
+    "UPDATE": "blue",
+    "RENAME": "cyan",
+    "ROWS": "",
 }
 
 

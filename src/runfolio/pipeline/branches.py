@@ -10,8 +10,7 @@ from runfolio.errors import NotFoundError
 from runfolio.pipeline.plan import PlannedStep
 from runfolio.records import Path
 from runfolio.schema import is_frame
-from runfolio.standing import DESCRIBING_MODULES
-from runfolio.step import key_of
+from runfolio.standing import DESCRIBING_MODULES, key_of
 from runfolio.view import RunView
 
 

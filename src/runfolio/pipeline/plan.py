@@ -13,7 +13,7 @@ from runfolio.pipeline.callables import Call
 from runfolio.pipeline.grammar import Experiment, Module, Pipeline
 from runfolio.pipeline.source import Place, Problems, nearest, shown
 from runfolio.records import Path, PathStep
-from runfolio.step import key_of
+from runfolio.standing import key_of
 
 MAX_STEPS = 100_000
 MAX_MODULES = 200
