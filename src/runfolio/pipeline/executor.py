@@ -202,7 +202,7 @@ class _Execution:
                 step._keep(data)
                 result = self._call_all(planned, step, self._branches.lend(planned, data))
                 if result is not None:
-                    step.result(result)
+                    result = step.result(result)
         except BaseException as error:
             place = f"{planned.key}, step {planned.number + 1} of {len(self._plan)}"
             error.add_note(f"raised in {place}, of the run in {self._status.folder}")
@@ -231,7 +231,7 @@ class _Execution:
                     result = self._call(call, step, context, data)
             if result is None and planned.module_name not in DESCRIBING_MODULES:
                 raise DataError(
-                    f"{call.method} returned nothing", remedy="return a frame, a dict of frames, or a report"
+                    f"{call.method} returned nothing", remedy="return a table, a dict of tables, or a report"
                 )
             data = data if result is None else result
         return result
