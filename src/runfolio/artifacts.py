@@ -234,7 +234,7 @@ def _content(name: str | None, data: Any, schema: Schema | None, profile: Profil
     if problem:
         raise DataError(
             f"can't store {what}: {problem}",
-            remedy="store a table, an iterator of tables, a dict of them, or a report: dicts, lists, text, numbers, None",
+            remedy="store a table, an iterator of tables, a dict of them, or a report of text, numbers and such",
             problems=(problem,),
         )
     return Content(name, REPORT, None, None, json.encode(data) + b"\n", (None, None), None)

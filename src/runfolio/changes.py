@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from runfolio.differences import Difference, Rows, differences
+from runfolio.field import label_text
 from runfolio.parts import flattened
 from runfolio.schema import Schema, Schemas, parts_of
 from runfolio.tables import is_frame
@@ -16,7 +17,7 @@ Frames = dict[str | None, Any]
 
 def frames_of(data: Any) -> Frames:
     """The pandas frames of data."""
-    return {name: leaf for name, leaf in flattened(data) if is_frame(leaf)}
+    return {name: leaf for name, leaf in flattened(data, spell=label_text) if is_frame(leaf)}
 
 
 def kept_of(data: Any) -> Frames:

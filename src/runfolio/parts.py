@@ -6,14 +6,14 @@ the first `/`. A dict that holds no table at any depth is one leaf.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from runfolio.errors import DataError
 from runfolio.tables import is_table
 from runfolio.values import MAX_DEPTH
 
-__all__ = ["flattened", "holds_table", "joined", "name_of"]
+__all__ = ["flattened", "holds_table", "is_utf8", "joined", "name_of"]
 
 Leaves = list[tuple[str | None, Any]]
 
@@ -34,10 +34,10 @@ def holds_table(data: Any, depth: int = 0) -> bool:
     return is_table(data)
 
 
-def flattened(data: Any) -> Leaves:
+def flattened(data: Any, *, spell: Callable[[Any], str] | None = None) -> Leaves:
     """The named leaves of a dict that holds tables, else all of data without a name.
 
-    Raises DataError for keys that are no text, and for what is nested too deeply.
+    Raises DataError for keys that are no text, unless there is a function that spells them.
 
     >>> import pandas as pd
     >>> [name for name, _ in flattened({"train": {"x": pd.DataFrame()}, "score": 0.9})]
@@ -45,7 +45,7 @@ def flattened(data: Any) -> Leaves:
     """
     if not isinstance(data, dict) or not holds_table(data):
         return [(None, data)]
-    return [(name_of(keys), leaf) for keys, leaf in _leaves(data, ())]
+    return [(name_of(keys), leaf) for keys, leaf in _leaves(data, (), spell)]
 
 
 def joined(parts: Iterable[tuple[str | None, Any]]) -> Any:
@@ -67,8 +67,11 @@ def joined(parts: Iterable[tuple[str | None, Any]]) -> Any:
     return found
 
 
-def _leaves(data: dict[Any, Any], outer: tuple[str, ...]) -> Iterable[tuple[tuple[str, ...], Any]]:
-    for key, part in data.items():
+def _leaves(
+    data: dict[Any, Any], outer: tuple[str, ...], spell: Callable[[Any], str] | None
+) -> Iterable[tuple[tuple[str, ...], Any]]:
+    for label, part in data.items():
+        key = label if spell is None else spell(label)
         if type(key) is not str or not is_utf8(key):
             raise DataError(
                 f"a part is named by text, but {key!r} {f'in {name_of(outer)!r} ' if outer else ''}is none",
@@ -77,7 +80,7 @@ def _leaves(data: dict[Any, Any], outer: tuple[str, ...]) -> Iterable[tuple[tupl
             )
         keys = (*outer, key)
         if isinstance(part, dict) and holds_table(part, len(keys)):
-            yield from _leaves(part, keys)
+            yield from _leaves(part, keys, spell)
         else:
             yield keys, part
 

@@ -8,7 +8,7 @@ from msgspec import Struct, json
 
 from runfolio.differences import ChangeType, Difference, differences
 from runfolio.errors import DataError, NotFoundError
-from runfolio.field import Field, Profile
+from runfolio.field import Field, Profile, label_text
 from runfolio.tables import is_batches, is_stream, kind_of
 
 __all__ = [
@@ -121,7 +121,7 @@ def of_data(data: Any, profile: Profile) -> Schemas:
     """
     from runfolio.parts import flattened  # noqa: PLC0415  (only data needs it)
 
-    found = {name: _schema_of(leaf, profile) for name, leaf in flattened(data)}
+    found = {name: _schema_of(leaf, profile) for name, leaf in flattened(data, spell=label_text)}
     if None in found:
         return found[None]
     return {name: schema for name, schema in found.items() if name is not None and schema is not None} or None

@@ -179,9 +179,9 @@ class Status(RunView):
         """A step, to be used in a `with` statement; its snapshots, changes and timing are recorded by themselves.
 
         `data` is its input (a table, or a dict that holds some), which its result is compared with; without it, that is
-        what the step before gave, or got if it gave no table or only described one. The step follows the last one that this
-        thread finished, or the one given as `after`, or none (None): that makes its path, and so its key. `after` is a
-        step, or the (module, experiment) pairs of the path of one that was committed, perhaps before the run was
+        what the step before gave, or got if it gave no table or only described one. The step follows the last one that
+        this thread finished, or the one given as `after`, or none (None): that makes its path, and so its key. `after`
+        is a step, or the (module, experiment) pairs of the path of one that was committed, perhaps before the run was
         resumed; NotFoundError is raised if none was.
         """
         before = after if isinstance(after, Step) or after == "last" else self._position_at(after)

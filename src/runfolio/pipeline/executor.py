@@ -231,7 +231,7 @@ class _Execution:
                     result = self._call(call, step, context, data)
             if result is None and planned.module_name not in DESCRIBING_MODULES:
                 raise DataError(
-                    f"{call.method} returned nothing", remedy="return a table, a dict of tables, or a report"
+                    f"{call.method} returned nothing", remedy="return a frame, a dict of frames, or a report"
                 )
             data = data if result is None else result
         return result

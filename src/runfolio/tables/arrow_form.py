@@ -50,6 +50,7 @@ class _Tables:
     """An Arrow table."""
 
     def carry(self, data: Any) -> Carried:
+        """The table of a file. Raises DataError if it would not come back exactly."""
         arrays, encoded = _carry_all(data)
         names = carrier_names(data.schema.names, [])
         given = data.schema
@@ -64,12 +65,15 @@ class _Tables:
         return Carried(_table(arrays, schema), footer, lambda table, profile: columns_of(data, profile))
 
     def labels(self, footer: dict[str, Any]) -> list[Any]:
+        """The labels of the columns."""
         return list(schema_of(footer).names)
 
     def stored(self, footer: dict[str, Any], names: list[str], wanted: list[Any] | None) -> list[str]:
+        """Of these names in the file, those that hold the columns. Raises NotFoundError."""
         return names if wanted is None else [names[place] for place in places(self.labels(footer), wanted)]
 
     def restore(self, table: pa.Table, footer: dict[str, Any], wanted: list[Any] | None) -> Any:
+        """What these columns of a file stand for."""
         schema = schema_of(footer)
         chosen = range(len(schema)) if wanted is None else places(schema.names, wanted)
         arrays = []
@@ -82,6 +86,7 @@ class _Tables:
         return _table(arrays, found)
 
     def plain(self, table: pa.Table, footer: dict[str, Any], wanted: list[Any] | None) -> pa.Table:
+        """The same as an Arrow table."""
         return _Tables.restore(self, table, footer, wanted)
 
 
@@ -89,9 +94,11 @@ class _Batches(_Tables):
     """A record batch: a table of one chunk."""
 
     def carry(self, data: Any) -> Carried:
+        """The table of a file. Raises DataError if it would not come back exactly."""
         return super().carry(pa.Table.from_batches([data]))
 
     def restore(self, table: pa.Table, footer: dict[str, Any], wanted: list[Any] | None) -> Any:
+        """What these columns of a file stand for."""
         return one_batch(super().restore(table, footer, wanted))
 
 

@@ -27,11 +27,12 @@ class Batches:
     each page as it is read; DamageError is raised for a file that is not what was written.
 
     >>> import pandas as pd
+    >>> from runfolio import Status
     >>> with Status(root=root) as status, status.step("Loader", "parts") as step:
     ...     parts = step.result(pd.DataFrame({"n": [number] * 3}) for number in range(2))
     >>> parts
     <batches of pandas.DataFrame: 6 rows, 1 columns>
-    >>> [len(frame) for frame in parts], parts.read()["n"].sum()
+    >>> [len(frame) for frame in parts], int(parts.read()["n"].sum())
     ([3, 3], 3)
     """
 

@@ -23,22 +23,27 @@ class _Frames:
     """A pandas frame: `runfolio.frames` has its footer."""
 
     def carry(self, data: Any) -> Carried:
+        """The table of a file. Raises DataError if it would not come back exactly."""
         table = frames.prepare(data)
         footer = decode_footer(table.schema.metadata)
         return Carried(table.replace_schema_metadata(None), footer, _columns_of(data))
 
     def labels(self, footer: dict[str, Any]) -> list[Any]:
+        """The labels of the columns."""
         return list(restore_labels(footer["labels"]))
 
     def stored(self, footer: dict[str, Any], names: list[str], wanted: list[Any] | None) -> list[str]:
+        """Of these names in the file, those that hold the columns. Raises NotFoundError."""
         if wanted is None:
             return names
         return [names[place] for place in self.places(footer, wanted)] + names[len(footer["columns"]) :]
 
     def restore(self, table: pa.Table, footer: dict[str, Any], wanted: list[Any] | None) -> Any:
+        """What these columns of a file stand for."""
         return frames._assemble(table, footer, None if wanted is None else self.places(footer, wanted))
 
     def plain(self, table: pa.Table, footer: dict[str, Any], wanted: list[Any] | None) -> pa.Table:
+        """The same as an Arrow table."""
         count = len(footer["columns"] if wanted is None else self.places(footer, wanted))
         return table.select(list(range(count))).replace_schema_metadata(None)
 
@@ -55,6 +60,7 @@ class _OneColumn(_Frames):
     """A Series: a frame of one column. Its name, which need not be text, is in the footer."""
 
     def carry(self, data: Any) -> Carried:
+        """The table of a file. Raises DataError if it would not come back exactly."""
         if type(data) is not pd.Series:
             what = f"it is a {type_name(type(data))}, not a pandas.Series"
             raise DataError(f"the Series would not come back exactly: {what}", problems=(what,))
@@ -70,9 +76,11 @@ class _OneColumn(_Frames):
         return carried._replace(footer={**carried.footer, "series": name})
 
     def labels(self, footer: dict[str, Any]) -> list[Any]:
+        """The labels of the columns."""
         return [tagged.untag(footer["series"])]
 
     def restore(self, table: pa.Table, footer: dict[str, Any], wanted: list[Any] | None) -> Any:
+        """What these columns of a file stand for."""
         frame = super().restore(table, footer, None)
         series = frame.iloc[:, 0]
         series.name = tagged.untag(footer["series"])
@@ -80,6 +88,7 @@ class _OneColumn(_Frames):
         return series.set_flags(allows_duplicate_labels=frame.flags.allows_duplicate_labels)
 
     def places(self, footer: dict[str, Any], wanted: list[Any]) -> list[int]:
+        """Its one column's place."""
         own = self.labels(footer)[0]
         for label in wanted:
             if type(label) is not type(own) or label != own:

@@ -23,6 +23,7 @@ class _Frames:
     """A polars frame."""
 
     def carry(self, data: Any) -> Carried:
+        """The table of a file. Raises DataError if it would not come back exactly."""
         dtypes = _described(data)
         table = _to_arrow(data)
         carried = arrow_form.TABLES.carry(table)
@@ -30,12 +31,15 @@ class _Frames:
         return carried._replace(footer=footer, columns=lambda table, profile: columns_of(data, profile))
 
     def labels(self, footer: dict[str, Any]) -> list[Any]:
+        """The labels of the columns."""
         return arrow_form.TABLES.labels(footer)
 
     def stored(self, footer: dict[str, Any], names: list[str], wanted: list[Any] | None) -> list[str]:
+        """Of these names in the file, those that hold the columns. Raises NotFoundError."""
         return arrow_form.TABLES.stored(footer, names, wanted)
 
     def restore(self, table: pa.Table, footer: dict[str, Any], wanted: list[Any] | None) -> Any:
+        """What these columns of a file stand for."""
         pl = polars()
         plain = self.plain(table, footer, wanted)
         if not plain.num_columns:
@@ -47,6 +51,7 @@ class _Frames:
         return found.select(casts)
 
     def plain(self, table: pa.Table, footer: dict[str, Any], wanted: list[Any] | None) -> pa.Table:
+        """The same as an Arrow table."""
         return arrow_form.TABLES.restore(table, footer, wanted)
 
 

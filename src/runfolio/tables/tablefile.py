@@ -138,6 +138,7 @@ class _Groups:
         self._rest: list[pa.Table] = []
 
     def take(self, count: int) -> pa.Table:
+        """The next rows."""
         while sum(table.num_rows for table in self._rest) < count:
             table = self._parquet.read_row_group(self._next, columns=self._names)
             self._rest.append(table.select(self._names))
