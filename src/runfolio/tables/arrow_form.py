@@ -199,6 +199,8 @@ def _carry(column: pa.ChunkedArray, field: pa.Field) -> tuple[Any, Any]:
     labels = None
     if _t.is_dictionary(kind):
         column, labels = _one_dictionary(column)
+    elif _holds_view(kind) and not _is_view(kind):
+        raise Refusal(f"a list_view inside of {kind} would not come back")
     elif _holds_ordered(kind):
         raise Refusal(f"the order of a dictionary inside of {kind} would be lost")
     stored = _cast(column, _stored_type(kind))
@@ -230,6 +232,19 @@ def _holds_ordered(kind: pa.DataType) -> bool:
     if _t.is_dictionary(kind):
         return bool(kind.ordered)
     return any(_holds_ordered(kind.field(number).type) for number in range(kind.num_fields))
+
+
+def _is_view(kind: pa.DataType) -> bool:
+    return bool(_t.is_list_view(kind) or _t.is_large_list_view(kind))
+
+
+def _holds_view(kind: pa.DataType) -> bool:
+    return _is_view(kind) or any(_holds_view(kind.field(number).type) for number in range(kind.num_fields))
+
+
+def _by_value(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
+    """A list_view as a list or the other way round, without the cast, which makes wrong offsets (pyarrow 26)."""
+    return pa.chunked_array([pa.array(chunk.to_pylist(), kind) for chunk in column.chunks], kind)
 
 
 def _stored_type(kind: pa.DataType) -> pa.DataType:
@@ -273,6 +288,8 @@ def _cast(column: Any, kind: pa.DataType) -> Any:
     if _t.is_run_end_encoded(column.type):
         chunks = [pc.run_end_decode(chunk) for chunk in column.chunks]
         return _cast(pa.chunked_array(chunks, column.type.value_type), kind)
+    if _is_view(column.type):
+        return _by_value(column, kind)
     if _t.is_dictionary(column.type) and not _t.is_dictionary(kind):
         return _cast(column.cast(column.type.value_type), kind)
     try:
@@ -296,7 +313,7 @@ def _restored(column: pa.ChunkedArray, kind: pa.DataType, labels: pa.Array | Non
         values = _restored(column, kind.value_type, None)
         chunks = [pc.run_end_encode(chunk, run_end_type=kind.run_end_type) for chunk in values.chunks]
         return pa.chunked_array(chunks, kind)
-    return column.cast(kind)
+    return _by_value(column, kind) if _is_view(kind) else column.cast(kind)
 
 
 def _encoded(column: pa.ChunkedArray, kind: pa.DataType, labels: pa.Array) -> pa.ChunkedArray:
