@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, TypeVar, get_args
@@ -16,8 +16,10 @@ from msgspec import ValidationError, convert, json, to_builtins
 
 from runfolio.errors import ContextError, UsageError
 from runfolio.field import Field, Profile
+from runfolio.parts import flattened, name_of
 from runfolio.records import Description, Failure, Metadata, Outcome, PathStep
-from runfolio.schema import ChangeType, Schema, Schemas, is_frame, parts_of
+from runfolio.schema import ChangeType, Schema, Schemas, parts_of
+from runfolio.tables import is_table
 from runfolio.values import as_text, plain_text
 
 T = TypeVar("T")
@@ -136,12 +138,25 @@ def metadata(given: Mapping[str, Any] | Metadata | None, profile: Profile) -> Me
 
 
 def schemas(value: Any, profile: Profile) -> Schemas:
-    """A schema, or a dict of them by part; frames stand for theirs, of that profile. Raises DataError otherwise."""
+    """A schema, or a dict of them by part; tables stand for theirs, of that profile. Raises DataError otherwise.
+
+    A nested dict has those of its parts, as the schema of a stored result; None stands for a part that has none.
+    """
     if value is None:
         return None
     if isinstance(value, Mapping):
-        return {text(part, "part"): _schema(item, profile) for part, item in value.items()} or None
+        return dict(_nested_schemas(value, (), profile)) or None
     return _schema(value, profile)
+
+
+def _nested_schemas(value: Mapping[Any, Any], outer: tuple[str, ...], profile: Profile) -> Iterator[tuple[str, Schema]]:
+    for key, item in value.items():
+        keys = (*outer, text(key, "part"))
+        if isinstance(item, Mapping):
+            yield from _nested_schemas(item, keys, profile)
+        elif item is not None:
+            # In a flat dict a part may be named as records name it.
+            yield keys[0] if not outer else name_of(keys), _schema(item, profile)
 
 
 def _schema(value: Any, profile: Profile) -> Schema:
@@ -163,7 +178,10 @@ def schemas_for(data: Any, given: Any, profile: Profile) -> Schemas:
     if given is None:
         return None
     found = schemas(given, profile)
-    parts, wanted = {part for part, _ in parts_of(found)}, _parts(data)
+    wanted = {name for name, leaf in flattened(data) if is_table(leaf)}
+    if isinstance(found, dict):  # keys as those of the data, which the names of parts escape
+        found = {part if part in wanted else name_of([part]): schema for part, schema in found.items()}
+    parts = {part for part, _ in parts_of(found)}
     if parts != wanted:
         raise UsageError(
             f"the schema has the parts {_shown(parts)} and the data {_shown(wanted)}",
@@ -171,13 +189,6 @@ def schemas_for(data: Any, given: Any, profile: Profile) -> Schemas:
             key="schema",
         )
     return found
-
-
-def _parts(data: Any) -> set[str | None]:
-    """The names of the parts of data that are tables, as `of_data` has them."""
-    if is_frame(data):
-        return {None}
-    return set(data) if isinstance(data, dict) and all(map(is_frame, data.values())) else set()
 
 
 def _shown(parts: set[str | None]) -> str:

@@ -4,31 +4,38 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec import Struct, json
 
-from runfolio import layout
-from runfolio.errors import DamageError, DataError, FormatError
+from runfolio import parts as names
+from runfolio.errors import DamageError, DataError, NotFoundError, UsageError
 from runfolio.field import Profile
-from runfolio.files import read_bytes, sha256, write_error
+from runfolio.files import sha256, write_error
+from runfolio.parts import is_utf8
 from runfolio.records import Format, Part, Result
-from runfolio.schema import Schema, Schemas, is_frame, parts_of
+from runfolio.schema import Schema, Schemas, parts_of
+from runfolio.tables import REPORT, STREAM, is_exported, is_stream, kind_of, refuse_lookalikes
+from runfolio.tables.batches import Batches
 from runfolio.values import MAX_DEPTH
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pandas as pd
-    import pyarrow as pa
+    from runfolio.tables.forms import Carried
+
+Ticks = Callable[[], tuple[float, float]]
+"""The monotonic and the processor clock, in seconds."""
 
 
 class StoredResult(Mapping[str, Any]):
     """One stored result: `["data"]` and `["schema"]`, as the specification has it.
 
     The data is read from its files when it is first asked for and checked against the commit line's digest; it is then
-    kept as long as this object is. Data of several parts is a dict of frames, and so is its schema. `record` is the
-    commit line.
+    kept as long as this object is. It comes back as what it was, a stream of tables as `Batches`. Nested data is a
+    nested dict, and so is its schema, in which reports have None. `record` is the commit line.
+
+    `read`, `batches` and `dataset` read a part as something else, or some of its columns, and keep nothing.
     """
 
     def __init__(self, folder: Path, record: Result, schemas: Mapping[str, Schema]) -> None:
@@ -41,7 +48,7 @@ class StoredResult(Mapping[str, Any]):
         if name not in ("data", "schema"):
             raise KeyError(name)
         if name not in self._loaded:
-            self._loaded[name] = self._data() if name == "data" else self._schema()
+            self._loaded[name] = self.read() if name == "data" else self._schema()
         return self._loaded[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -53,28 +60,82 @@ class StoredResult(Mapping[str, Any]):
     def __repr__(self) -> str:
         return f"<result {self.record.key!r}: {', '.join(part.file for part in self.record.parts)}>"
 
-    def _data(self) -> Any:
-        return _joined((part.name, read_part(self._folder, part)) for part in self.record.parts)
+    @property
+    def parts(self) -> list[str]:
+        """The names of the parts, in their order; none where the result has one part without a name."""
+        return [part.name for part in self.record.parts if part.name is not None]
+
+    def read(self, part: str | None = None, *, columns: list[Any] | None = None, as_: str | None = None) -> Any:
+        """The data, or one part of it, anew: these columns of it, as `pandas`, `arrow` or `polars`.
+
+        Without `as_` a table is of its own kind. With it, what pandas makes of Arrow's values or the other way round:
+        a frame's index is left out, and a stream is one table. Reports are what they are.
+
+        Raises NotFoundError for a part or column that is not there, DamageError for a file that is not as written.
+        """
+        if part is None and columns is None:
+            return names.joined((one.name, self._read(one, None, as_)) for one in self.record.parts)
+        return self._read(self._table(part, "columns are read"), columns, as_)
+
+    def batches(
+        self,
+        part: str | None = None,
+        *,
+        columns: list[Any] | None = None,
+        size: int | None = None,
+        as_: str | None = None,
+    ) -> Batches:
+        """A table's rows in pieces: as they were stored, or of at most `size` rows each; read while they are used.
+
+        Columns and `as_` are as for `read`, and so is what is raised.
+        """
+        found = self._table(part, "batches are")
+        return Batches(self._folder, found, self._schema_of(found), columns=columns, size=size, as_=as_)
+
+    def dataset(self, part: str | None = None) -> Any:
+        """A table's file as a `pyarrow.dataset.Dataset`, as `Batches.dataset` gives it."""
+        return self.batches(part).dataset()
+
+    def _table(self, name: str | None, what: str) -> Part:
+        found = [part for part in self.record.parts if name is None or part.name == name]
+        if name is not None and not found:
+            raise NotFoundError(
+                f"no part {name!r} in the result {self.record.key!r}",
+                remedy=f"it has {self.parts or 'one part, without a name'}",
+                key=name,
+            )
+        if len(found) > 1:
+            raise UsageError(f"{what} of one part", remedy=f"name one of {self.parts}", key="part")
+        return found[0]
+
+    def _read(self, part: Part, columns: list[Any] | None, as_: str | None) -> Any:
+        if part.format == "json":
+            if columns is not None:
+                raise UsageError(
+                    f"the result {self.record.key!r} is a report, which has no columns", remedy="read it without"
+                )
+            return _report(self._folder, part)
+        found = Batches(self._folder, part, self._schema_of(part), columns=columns, as_=as_)
+        return found if part.type.startswith(STREAM) and as_ is None else found.read()
+
+    def _schema_of(self, part: Part) -> Schema | None:
+        return None if part.schema_id is None else self._schemas.get(part.schema_id)
 
     def _schema(self) -> Schemas:
-        found = _joined(
-            (part.name, None if part.schema_id is None else self._schemas.get(part.schema_id))
-            for part in self.record.parts
-        )
-        return found  # type: ignore[no-any-return]
+        return names.joined((part.name, self._schema_of(part)) for part in self.record.parts)  # type: ignore[no-any-return]
 
-
-_VERIFY = "fetch the file from a backup; the other results are not touched by this"
 
 NewFile = Callable[[str, str], "tuple[Path, Path]"]
 """Gives for a decoration and a suffix the path of a new file, and the temporary path to write it at first."""
 
 
 class Content(Struct, frozen=True):
-    """What one file of a result is to hold, checked: the table of a frame and its schema, or the text of a report."""
+    """What one file of a result is to hold, checked: a table and its schema, a stream of tables, or a report's text."""
 
     name: str | None
-    table: pa.Table | None
+    type: str
+    carried: Carried | None
+    stream: Any
     report: bytes
     shape: tuple[int | None, int | None]
     schema: Schema | None
@@ -82,125 +143,177 @@ class Content(Struct, frozen=True):
     @property
     def format(self) -> Format:
         """The form of the file, which is its suffix too."""
-        return "json" if self.table is None else "parquet"
+        return "json" if self.type == REPORT else "parquet"
+
+
+class Written(NamedTuple):
+    """A file that was written: its part of the commit line, its schema, the time that a stream took by itself."""
+
+    part: Part
+    schema: Schema | None
+    spent: tuple[float, float] = (0.0, 0.0)
 
 
 def contents_of(data: Any, given: Schemas, profile: Profile) -> list[Content]:
     """What the files of a result are to hold, with the schemas given or, without any, their own of that profile.
 
-    Raises DataError if the data would not come back exactly.
+    Raises DataError if the data would not come back exactly; what is in a stream shows when it is written.
     """
     schemas = dict(parts_of(given))
-    return [_content(name, part, schemas.get(name), profile) for name, part in split(data)]
+    return [_content(name, part, schemas.get(name), profile) for name, part in names.flattened(data)]
 
 
-def schemas_of(contents: list[Content]) -> Schemas:
+def schemas_of(written: list[Written]) -> Schemas:
     """The schema of a result, that of each part where there are several, None for a report."""
-    found = {content.name: content.schema for content in contents if content.schema is not None}
+    found = {one.part.name: one.schema for one in written if one.schema is not None}
     if None in found:
         return found[None]
     return {name: schema for name, schema in found.items() if name is not None} or None
 
 
-def write_parts(new_file: NewFile, decoration: str, contents: list[Content]) -> list[Part]:
-    """Write the files of a result and say what they are; the commit line is the caller's. Raises WriteError."""
-    written = []
-    for content in contents:
-        path, temporary = new_file(f"{decoration}-{content.name}" if content.name else decoration, content.format)
-        written.append(_write(content, path, temporary))
+def write_parts(
+    new_file: NewFile, decoration: str, contents: list[Content], profile: Profile, ticks: Ticks
+) -> list[Written]:
+    """Write the files of a result and say what they are; the commit line is the caller's.
+
+    Raises WriteError, DataError, and what a stream raises; no file stays then.
+    """
+    written: list[Written] = []
+    paths: list[Path] = []
+    try:
+        for content in contents:
+            path, temporary = new_file(f"{decoration}-{content.name}" if content.name else decoration, content.format)
+            paths.append(path)
+            written.append(_write(content, path, temporary, profile, ticks))
+    except BaseException:
+        for path in paths:
+            path.unlink(missing_ok=True)
+        raise
     return written
 
 
-def split(data: Any) -> list[tuple[str | None, Any]]:
-    """The named parts of data: those of a dict of frames, else all of it without a name.
+def passed_on(data: Any, folder: Path, written: list[Written]) -> Any:
+    """The data as its next user takes it: streams that writing used up are read from their files instead."""
+    found = {one.part.name: one for one in written}
+    leaves = names.flattened(data)
+    if not any(_is_used_up(leaf) for _, leaf in leaves):
+        return data
 
-    Raises DataError for a dict that holds frames beside something else, or under names that are no text.
-    """
-    if not isinstance(data, dict) or not any(is_frame(part) for part in data.values()):
-        return [(None, data)]
-    wrong = [name for name, part in data.items() if not is_frame(part) or type(name) is not str or not _is_utf8(name)]
-    if wrong:
-        raise DataError(
-            f"a result of several parts is a dict of frames by name, but {wrong[0]!r} is "
-            + ("no name in text" if is_frame(data[wrong[0]]) else f"a {type(data[wrong[0]]).__name__}"),
-            remedy="store the rest under a key of its own",
-            problems=tuple(map(repr, wrong)),
-        )
-    return list(data.items())
+    def leaf_of(name: str | None, leaf: Any) -> Any:
+        return Batches(folder, found[name].part, found[name].schema) if _is_used_up(leaf) else leaf
+
+    return names.joined((name, leaf_of(name, leaf)) for name, leaf in leaves)
 
 
-def read_part(folder: Path, part: Part) -> Any:
-    """The frame or report of one part. Raises DamageError."""
-    if not layout.is_result_name(part.file):
-        raise DamageError(f"{part.file!r} is no result file's path", remedy=_VERIFY, file=part.file)
-    path = folder / part.file
+def _is_used_up(leaf: Any) -> bool:
+    return is_stream(leaf) and not isinstance(leaf, (list, Batches)) and not is_exported(leaf)
+
+
+def _report(folder: Path, part: Part) -> Any:
+    """The report of one part. Raises DamageError."""
+    from runfolio.tables.tablefile import VERIFY, Checked, checked  # noqa: PLC0415
+
+    file = Checked(folder, part)
+    with checked(file) as handle:
+        data = handle.read()
     try:
-        data = read_bytes(path, None)
-    except (OSError, FormatError) as error:
-        raise DamageError(f"the result file {path} can't be read: {error}", remedy=_VERIFY, file=str(path)) from error
-    from hashlib import sha256 as digest  # noqa: PLC0415  (loads OpenSSL)
-
-    if len(data) != part.bytes or digest(data).hexdigest() != part.sha256:
-        raise DamageError(
-            f"the result file {path} is not what was written: its digest differs", remedy=_VERIFY, file=str(path)
-        )
-    if part.format == "json":
-        try:
-            return json.decode(data)
-        except (ValueError, RecursionError) as error:
-            raise DamageError(f"{path} is no JSON report: {error}", remedy=_VERIFY, file=str(path)) from error
-    from runfolio import frames  # noqa: PLC0415  (pandas and pyarrow are loaded when data is asked for)
-
-    return frames.read(data)
+        return json.decode(data)
+    except (ValueError, RecursionError) as error:
+        raise DamageError(f"{file.path} is no JSON report: {error}", remedy=VERIFY, file=str(file.path)) from error
 
 
 def _content(name: str | None, data: Any, schema: Schema | None, profile: Profile) -> Content:
-    if is_frame(data):
-        table = _table(name, data)
-        found = Schema.infer(data, table, profile) if schema is None else schema
-        return Content(name, table, b"", data.shape, found)
+    what = "the result" if name is None else f"part {name!r}"
+    refuse_lookalikes(data, what)
+    kind = kind_of(data)
+    if kind is not None:
+        return _table_content(name, kind, data, schema, profile)
+    if is_stream(data):
+        return Content(name, STREAM, None, data, b"", (None, None), schema)
     problem = _no_report(data, "the result", 0)
     if problem:
         raise DataError(
-            f"can't store {'the result' if name is None else f'part {name!r}'}: {problem}",
-            remedy="store a pandas DataFrame, a dict of them, or a report of dicts, lists, text, numbers and None",
+            f"can't store {what}: {problem}",
+            remedy="store a table, an iterator of tables, a dict of them, or a report of text, numbers and such",
             problems=(problem,),
         )
-    return Content(name, None, json.encode(data) + b"\n", (None, None), None)
+    return Content(name, REPORT, None, None, json.encode(data) + b"\n", (None, None), None)
 
 
-def _table(name: str | None, frame: pd.DataFrame) -> pa.Table:
-    from runfolio import frames  # noqa: PLC0415
+def _table_content(name: str | None, kind: str, data: Any, schema: Schema | None, profile: Profile) -> Content:
+    from runfolio import profiles  # noqa: PLC0415  (pandas and pyarrow take half a second to import)
+    from runfolio.tables.forms import form_of  # noqa: PLC0415
 
-    try:
-        return frames.prepare(frame)
-    except DataError as error:
-        if name is None:
-            raise
-        what = f"part {name!r}: {error.what}"
-        raise DataError(
-            what, problems=error.problems, remedy=error.remedy, column=error.column, row=error.row
-        ) from error
+    with _Naming(name):
+        carried = form_of(kind).carry(data)
+    rows, width = len(data) if hasattr(data, "__len__") else data.num_rows, _width(data)
+    if schema is None:
+        fields = profiles.fields_of(carried.columns(carried.table, profile), profile)
+        schema = Schema.of(rows, fields)
+    return Content(name, kind, carried, None, b"", (rows, width), schema)
 
 
-def _write(content: Content, path: Path, temporary: Path) -> Part:
+def _width(data: Any) -> int:
+    shape = data.shape
+    return shape[1] if len(shape) > 1 else 1
+
+
+class _Naming:
+    """Names the part in a DataError that comes out of the block."""
+
+    def __init__(self, name: str | None) -> None:
+        self._name = name
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if isinstance(error, DataError) and self._name is not None:
+            error.what = f"part {self._name!r}: {error.what}"
+
+
+def _write(content: Content, path: Path, temporary: Path, profile: Profile, ticks: Ticks) -> Written:
     """Write one file: at a temporary path first, so that it is there whole or not at all."""
     try:
-        path.parent.mkdir(exist_ok=True)
-        if content.table is None:
-            temporary.write_bytes(content.report)
-        else:
-            from runfolio import frames  # noqa: PLC0415
+        try:
+            path.parent.mkdir(exist_ok=True)
+            if content.stream is None:
+                _write_whole(content, temporary)
+        except OSError as error:
+            raise write_error(error, path) from error
+        return _put_in_place(content, path, temporary, profile, ticks)
+    finally:
+        temporary.unlink(missing_ok=True)
 
-            frames.store(content.table, str(temporary))
+
+def _write_whole(content: Content, temporary: Path) -> None:
+    if content.carried is None:
+        temporary.write_bytes(content.report)
+        return
+    from runfolio import frames  # noqa: PLC0415
+    from runfolio.tables import footers  # noqa: PLC0415
+
+    table = content.carried.table
+    metadata = {**(table.schema.metadata or {}), footers.FOOTER_KEY: footers.encode(content.carried.footer)}
+    with _Naming(content.name):
+        frames.store(table.replace_schema_metadata(metadata), str(temporary))
+
+
+def _put_in_place(content: Content, path: Path, temporary: Path, profile: Profile, ticks: Ticks) -> Written:
+    kind, schema, (rows, columns), spent = content.type, content.schema, content.shape, (0.0, 0.0)
+    if content.stream is not None:
+        from runfolio.tables import streams  # noqa: PLC0415
+
+        with _Naming(content.name):
+            found = streams.write(content.stream, temporary, profile if schema is None else None, ticks)
+        kind, rows, columns, spent = found.type, found.rows, found.columns, found.spent
+        schema = schema or Schema.of(found.rows, found.fields or [])
+    try:
         size, digest = sha256(temporary)
         temporary.replace(path)
     except OSError as error:
         raise write_error(error, path) from error
-    finally:
-        temporary.unlink(missing_ok=True)
-    rows, columns = content.shape
-    return Part(
+    part = Part(
         name=content.name,
         file=f"{path.parent.name}/{path.name}",
         format=content.format,
@@ -208,8 +321,10 @@ def _write(content: Content, path: Path, temporary: Path) -> Part:
         columns=columns,
         bytes=size,
         sha256=digest,
-        schema_id=None if content.schema is None else content.schema.schema_id,
+        schema_id=None if schema is None else schema.schema_id,
+        type=kind,
     )
+    return Written(part, schema, spent)
 
 
 def _no_report(data: Any, place: str, depth: int) -> str | None:
@@ -218,7 +333,7 @@ def _no_report(data: Any, place: str, depth: int) -> str | None:
     if depth >= MAX_DEPTH and kind in (dict, list):
         return f"{place} is nested more than {MAX_DEPTH} levels deep"
     if kind is dict:
-        wrong = next((key for key in data if type(key) is not str or not _is_utf8(key)), None)
+        wrong = next((key for key in data if type(key) is not str or not is_utf8(key)), None)
         if wrong is not None:
             return f"the key {wrong!r} of {place} is no text"
         found = (_no_report(value, f"{place}[{key!r}]", depth + 1) for key, value in data.items())
@@ -230,23 +345,10 @@ def _no_report(data: Any, place: str, depth: int) -> str | None:
         return f"{place} is {data}, which is not JSON"
     if kind is int and not -(2**63) <= data < 2**64:
         return f"{place} is an integer of more than 64 bits"
-    if kind is str and not _is_utf8(data):
+    if kind is str and not is_utf8(data):
         return f"{place} holds a lone surrogate, which is not UTF-8"
     return (
         None
         if data is None or kind in (str, int, float, bool)
         else f"{place} is a {kind.__module__}.{kind.__qualname__}"
     )
-
-
-def _is_utf8(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _joined(parts: Iterator[tuple[str | None, Any]]) -> Any:
-    found = dict(parts)
-    return found.get(None) if None in found else found

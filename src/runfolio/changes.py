@@ -6,7 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from runfolio.differences import Difference, Rows, differences
-from runfolio.schema import Schema, Schemas, is_frame, parts_of
+from runfolio.field import label_text
+from runfolio.parts import flattened
+from runfolio.schema import Schema, Schemas, parts_of
+from runfolio.tables import is_frame
 
 Frames = dict[str | None, Any]
 """The pandas frames of data by their part; data of one part has one without a name."""
@@ -14,9 +17,7 @@ Frames = dict[str | None, Any]
 
 def frames_of(data: Any) -> Frames:
     """The pandas frames of data."""
-    if isinstance(data, dict):
-        return {name: frame for name, frame in data.items() if is_frame(frame)}
-    return {None: data} if is_frame(data) else {}
+    return {name: leaf for name, leaf in flattened(data, spell=label_text) if is_frame(leaf)}
 
 
 def kept_of(data: Any) -> Frames:

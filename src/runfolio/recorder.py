@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from msgspec import Struct, to_builtins
 
@@ -48,6 +48,18 @@ class Position(Struct, frozen=True):
 
     path: tuple[PathStep, ...] = ()
     schemas: Schemas = None
+
+
+class Stored(NamedTuple):
+    """A stored result: its commit line, its schema as given or inferred, the data for who goes on with it.
+
+    `spent` are the seconds and processor seconds that streams took to give what was stored.
+    """
+
+    record: Result
+    schemas: Schemas
+    data: Any
+    spent: tuple[float, float]
 
 
 class Running:
@@ -254,10 +266,10 @@ class Recorder:
             segment.write("change", record)
         return record
 
-    def store(self, key: str, data: Any, given: Schemas, path: tuple[PathStep, ...]) -> tuple[Result, Schemas]:
-        """Write the files of a result, then its commit line, and tell its schema: as given, else as inferred.
+    def store(self, key: str, data: Any, given: Schemas, path: tuple[PathStep, ...]) -> Stored:
+        """Write the files of a result, then its commit line.
 
-        The files are written without holding the mutex.
+        The files are written without holding the mutex, so that a stream may record what it does meanwhile.
         """
         with self.mutex:
             self.writer.check_open()
@@ -271,8 +283,8 @@ class Recorder:
         try:
             decoration = f"{path[-1].module_name}-{path[-1].experiment_name}" if path else key
             contents = artifacts.contents_of(data, given, self.profile)
-            schemas = artifacts.schemas_of(contents)
-            parts = artifacts.write_parts(self._new_file, decoration, contents)
+            written = artifacts.write_parts(self._new_file, decoration, contents, self.profile, self._ticks)
+            schemas, parts = artifacts.schemas_of(written), [one.part for one in written]
             with self.mutex:
                 self.writer.refs(schemas)
                 segment = self.writer.segment()
@@ -282,7 +294,12 @@ class Recorder:
         except BaseException:
             self._keys.discard(key)
             raise
-        return record, schemas
+        walls, cpus = zip(*(one.spent for one in written), strict=True)
+        data = artifacts.passed_on(data, self.writer.folder, written)
+        return Stored(record, schemas, data, (sum(walls), sum(cpus)))
+
+    def _ticks(self) -> tuple[float, float]:
+        return self.clock.monotonic(), self.clock.cpu()
 
     def _new_file(self, decoration: str, suffix: str) -> tuple[Path, Path]:
         with self.mutex:

@@ -185,7 +185,9 @@ Path = tuple[PathStep, ...]
 class Part(Subscriptable, frozen=True, kw_only=True):
     """One file of a result: its path in the run folder, form, size, SHA-256 and schema.
 
-    `name` is null for data of one part; rows, columns and schema_id are null for a JSON report.
+    `name` is null for data of one part, else a JSON Pointer (RFC 6901) without its first `/`: the keys of nested dicts.
+    Rows, columns and schema_id are null for a JSON report. `type` is what comes back: `pandas.DataFrame`,
+    `pandas.Series`, `pyarrow.Table`, `pyarrow.RecordBatch`, `polars.DataFrame`, `batches of` one of these, or `report`.
     """
 
     name: str | None
@@ -196,6 +198,7 @@ class Part(Subscriptable, frozen=True, kw_only=True):
     bytes: Count
     sha256: str
     schema_id: str | None
+    type: str = "pandas.DataFrame"
 
 
 class Result(Record, frozen=True, kw_only=True, tag="result"):

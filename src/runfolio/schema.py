@@ -1,18 +1,15 @@
-"""Schema and Field: what the columns of a frame are, and how two schemas differ."""
+"""Schema and Field: what the columns of a table are, and how two schemas differ."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from msgspec import Struct, json
 
 from runfolio.differences import ChangeType, Difference, differences
 from runfolio.errors import DataError, NotFoundError
 from runfolio.field import Field, Profile, label_text
-
-if TYPE_CHECKING:
-    import pandas as pd
-    import pyarrow as pa
+from runfolio.tables import is_batches, is_stream, kind_of
 
 __all__ = [
     "ChangeType",
@@ -21,7 +18,6 @@ __all__ = [
     "Profile",
     "Schema",
     "Schemas",
-    "is_frame",
     "of_data",
     "parts_of",
     "rows_of",
@@ -29,7 +25,7 @@ __all__ = [
 
 
 class Schema(Struct, frozen=True, kw_only=True, tag_field="kind", tag="schema", eq=False):
-    """What a frame's columns are, in their order.
+    """What a table's columns are, in their order.
 
     `schema_id` is a digest of all its content and `structure_id` one of names, dtypes and nullability, so that equal
     schemas have equal ids on every machine. `rows` is the number of rows; `seq` is the place in the journal that the
@@ -56,28 +52,25 @@ class Schema(Struct, frozen=True, kw_only=True, tag_field="kind", tag="schema", 
         return cls(schema_id=_digest((rows, fields)), structure_id=_digest(structure), rows=rows, fields=fields)
 
     @classmethod
-    def from_data(cls, data: pd.DataFrame, *, profile: Profile = "full") -> Schema:
-        """The schema of a frame.
+    def from_data(cls, data: Any, *, profile: Profile = "full") -> Schema:
+        """The schema of a table: of pandas, pyarrow or polars, or what exports an Arrow stream, which is read through.
 
-        Column labels that are no text are named by their `repr`. A column's nullability is that of its dtype: integers
-        and booleans of NumPy can't hold missing values, everything else can. `profile` chooses what is told of values:
-        `full` has statistics, which take the most time, `digest` digests and how many are missing, `names` nothing.
+        Column labels that are no text are named by their `repr`. A column's nullability is that of its dtype in pandas,
+        where integers and booleans of NumPy can't hold missing values, and of its field in Arrow; in polars every
+        column can hold them. `profile` chooses what is told of values: `full` has statistics, which take the most time,
+        `digest` digests and how many are missing, `names` nothing. Equal values have equal digests in every library.
 
-        Raises DataError if `data` is no pandas DataFrame.
+        Raises DataError if `data` is no table.
         """
-        return cls.infer(data, None, profile)
-
-    @classmethod
-    def infer(cls, data: pd.DataFrame, table: pa.Table | None, profile: Profile) -> Schema:
-        """The same; where `frames.prepare` made a table of the frame already, values are taken from that."""
-        if not is_frame(data):
+        kind = kind_of(data)
+        if kind is None and not (is_stream(data) and hasattr(data, "__arrow_c_stream__")):
             raise DataError(
-                f"a schema is inferred from a pandas DataFrame, not from {type(data).__name__}",
-                remedy="pass the frame itself",
+                f"a schema is inferred from a table, not from {type(data).__name__}",
+                remedy="pass a frame or table of pandas, pyarrow or polars itself",
             )
-        from runfolio import profiles  # noqa: PLC0415  (pandas and pyarrow take half a second to import)
+        from runfolio.tables import columns  # noqa: PLC0415  (pandas and pyarrow take half a second to import)
 
-        return cls.of(len(data), profiles.fields_of(profiles.columns_of(data, table, profile), profile))
+        return cls.of(*columns.told(data, kind, profile))
 
     @property
     def columns(self) -> list[str]:
@@ -122,17 +115,22 @@ Schemas = Schema | dict[str, Schema] | None
 
 
 def of_data(data: Any, profile: Profile) -> Schemas:
-    """The schema of a frame, those of a dict of frames, or None for what is no table."""
-    if isinstance(data, dict):
-        found = {label_text(name): of_data(part, profile) for name, part in data.items()}
-        parts = {name: schema for name, schema in found.items() if isinstance(schema, Schema)}
-        return parts if parts and len(parts) == len(found) else None
-    return Schema.from_data(data, profile=profile) if is_frame(data) else None
+    """The schema of a table, those of a nested dict's tables by the names of their parts, None where there is none.
+
+    A stream that reading would use up has none; one that was stored has that of its result.
+    """
+    from runfolio.parts import flattened  # noqa: PLC0415  (only data needs it)
+
+    found = {name: _schema_of(leaf, profile) for name, leaf in flattened(data, spell=label_text)}
+    if None in found:
+        return found[None]
+    return {name: schema for name, schema in found.items() if name is not None and schema is not None} or None
 
 
-def is_frame(data: Any) -> bool:
-    """Whether data is a pandas DataFrame; pandas is not imported to find out."""
-    return any(base.__name__ == "DataFrame" and base.__module__.startswith("pandas") for base in type(data).__mro__)
+def _schema_of(data: Any, profile: Profile) -> Schema | None:
+    if kind_of(data) is not None:
+        return Schema.from_data(data, profile=profile)
+    return getattr(data, "schema", None) if is_batches(data) else None
 
 
 def rows_of(schemas: Schemas) -> int | None:
@@ -153,11 +151,3 @@ def _digest(content: object) -> str:
     from hashlib import blake2b  # noqa: PLC0415  (loads OpenSSL)
 
     return blake2b(json.encode(content), digest_size=16).hexdigest()
-
-
-def _native_text(table: pa.Table, position: int) -> pa.ChunkedArray | None:
-    """The column if its nulls are all that is missing, which a column of another type or of JSON need not show."""
-    import pyarrow as pa  # noqa: PLC0415
-
-    field = table.schema.field(position)
-    return table.column(position) if pa.types.is_large_string(field.type) and not field.metadata else None

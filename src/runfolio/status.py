@@ -178,10 +178,10 @@ class Status(RunView):
     ) -> Step:
         """A step, to be used in a `with` statement; its snapshots, changes and timing are recorded by themselves.
 
-        `data` is its input (a frame or a dict of frames), which its result is compared with; without it, that is what
-        the step before gave, or got if it gave no table or only described one. The step follows the last one that this
-        thread finished, or the one given as `after`, or none (None): that makes its path, and so its key. `after` is a
-        step, or the (module, experiment) pairs of the path of one that was committed, perhaps before the run was
+        `data` is its input (a table, or a dict that holds some), which its result is compared with; without it, that is
+        what the step before gave, or got if it gave no table or only described one. The step follows the last one that
+        this thread finished, or the one given as `after`, or none (None): that makes its path, and so its key. `after`
+        is a step, or the (module, experiment) pairs of the path of one that was committed, perhaps before the run was
         resumed; NotFoundError is raised if none was.
         """
         before = after if isinstance(after, Step) or after == "last" else self._position_at(after)
@@ -327,16 +327,24 @@ class Status(RunView):
     def store_result(
         self, exp_key: str, data: Any, schema: Schemas = None, *, path: Iterable[tuple[str, str]] = ()
     ) -> Result:
-        """Store a result: a frame or a dict of frames as Parquet, a report as JSON.
+        """Store a result: a table as Parquet, a report (dicts, lists, text, numbers, None) as JSON.
+
+        A table is a frame or Series of pandas, a Table or RecordBatch of pyarrow, a frame of polars, or anything that
+        exports an Arrow stream, such as a DuckDB relation, which comes back as a pyarrow Table. An iterator, a list or
+        a RecordBatchReader of tables is written one after the other, so that it may be larger than memory; it comes
+        back as `Batches`. A dict that holds a table at any depth is stored as its parts, each a table or a report.
 
         The schema is inferred from the data unless it is given. `path` holds the (module, experiment) pairs that led to
         it; without them, the key alone says so.
 
-        Raises DataError if the data would not come back exactly, DuplicateKeyError for a key that is taken.
+        Raises DataError if the data would not come back exactly, DuplicateKeyError for a key that is taken, and what a
+        stream raises; nothing is stored then.
         """
         key = text(exp_key, "exp_key")
         steps = arguments.path(path)
-        return self._recorder.store(key, data, arguments.schemas_for(data, schema, self._recorder.profile), steps)[0]
+        return self._recorder.store(
+            key, data, arguments.schemas_for(data, schema, self._recorder.profile), steps
+        ).record
 
     # Progress, messages, restore
 

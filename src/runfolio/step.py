@@ -111,7 +111,9 @@ class Step:
     def result(self, data: T) -> T:
         """Store what the step gave, and how it differs from the step's input; returns the data itself.
 
-        Takes the data that `Status.store_result` takes and raises what that raises. A step has one result.
+        Takes the data that `Status.store_result` takes and raises what that raises. A step has one result. An iterator
+        is used up by being stored: `Batches` of what was stored are returned in its place. The time that it takes to
+        give its tables is the step's own.
         """
         running = self._begun()
         if self._has_result:
@@ -121,12 +123,12 @@ class Step:
                 key=self.key,
             )
         since = running.ticks()
-        _, schemas = self._recorder.store(self.key, data, None, self.path)
-        self._has_result, self._schemas = True, schemas
+        stored = self._recorder.store(self.key, data, None, self.path)
+        self._has_result, self._schemas = True, stored.schemas
         if self.module_name not in DESCRIBING_MODULES:
             self._record_changes(running, data)
-        self._recorder.leave_out(since)
-        return data
+        self._recorder.leave_out((since[0] + stored.spent[0], since[1] + stored.spent[1]))
+        return stored.data  # type: ignore[no-any-return]
 
     def progress(self, done: float, total: float | None = None, unit: str | None = None) -> None:
         """How far the step is, as `Status.progress`."""

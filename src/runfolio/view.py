@@ -319,7 +319,8 @@ class RunView:
     def get_data_by_module(self, modules: str | list[str]) -> dict[str, Any]:
         """The data of each of these modules' latest result, by the module's name.
 
-        Data of several parts comes as `module_part`, a part each; a module without a result is left out.
+        Data of several parts comes as `module_key`, for each key of the outermost dict; a module without a result is
+        left out.
         """
         wanted = [modules] if isinstance(modules, str) else texts(modules, "modules")
         results = list(self._stand().results.values())
@@ -330,7 +331,7 @@ class RunView:
                 continue
             data = self._stored([stored])[stored.key]["data"]
             named = stored.parts[0].name is not None
-            found |= {f"{module}_{part}": frame for part, frame in data.items()} if named else {module: data}
+            found |= {f"{module}_{key}": part for key, part in data.items()} if named else {module: data}
         return found
 
     def get_full_expt(self, module: str | None = None) -> dict[str, str]:

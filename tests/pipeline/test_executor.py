@@ -425,9 +425,9 @@ class TestFailure:
         [
             (None, "returned nothing; return a frame"),
             (object(), "can't store the result: the result is a builtins.object"),
-            ({"a": pd.DataFrame({"x": [1]}), "b": 3}, "a dict of frames by name, but 'b' is a int"),
+            ({"a": pd.DataFrame({"x": [1]}), "b": {3}}, "can't store part 'b': the result is a builtins.set"),
             (pd.DataFrame({"x": [1, object()]}), "'x', row 1"),
-            (pd.Series([1]), "the result is a pandas"),
+            (pd.Series([1, print]), "row 1: a value of type"),
             ((kept.made(1, 0), kept.made(1, 0)), "the result is a builtins.tuple"),
         ],
         ids=["nothing", "an object", "frames and more", "mixed types", "a series", "a tuple"],

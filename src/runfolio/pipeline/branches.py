@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from runfolio.errors import NotFoundError
+from runfolio.parts import holds_table
 from runfolio.pipeline.plan import PlannedStep
 from runfolio.records import Path
-from runfolio.schema import is_frame
 from runfolio.standing import DESCRIBING_MODULES, key_of
+from runfolio.tables import SERIES, is_frame, kind_of
 from runfolio.view import RunView
 
 
@@ -46,15 +47,13 @@ class Branches:
     def put(self, step: PlannedStep, data: Any, result: Any) -> None:
         """What a step gave, and what it worked on: that is passed on where it gave no table or describes one."""
         if self._waiting[step.number]:
-            passes = step.module_name in DESCRIBING_MODULES or not is_table(result)
+            passes = step.module_name in DESCRIBING_MODULES or not holds_table(result)
             self._kept[step.number] = data if passes else result
 
     def lend(self, step: PlannedStep, data: Any) -> Any:
         """The same data for a step to do with what it likes, while others need it as it is."""
         passes = step.module_name in DESCRIBING_MODULES and self._waiting[step.number] > 0
         shared = passes or any(kept is data for kept in self._kept.values())
-        if isinstance(data, dict):
-            return {name: _lent(part, shared=shared) for name, part in data.items()}
         return _lent(data, shared=shared)
 
     def result(self, path: Path) -> Any:
@@ -67,19 +66,16 @@ class Branches:
     def _read(self, step: PlannedStep) -> Any:
         """What a step passed on, which an earlier attempt ran."""
         stored = self._run.results.get(step.key)
-        is_data = stored is not None and all(part.format == "parquet" for part in stored.record.parts)
+        is_data = stored is not None and any(part.format == "parquet" for part in stored.record.parts)
         if stored is not None and is_data and step.module_name not in DESCRIBING_MODULES:
             return stored["data"]
         return None if step.parent is None else self._read(self._plan[step.parent])
 
 
-def is_table(result: Any) -> bool:
-    """Whether a result is a frame or has frames as its parts."""
-    return is_frame(result) or (isinstance(result, dict) and any(map(is_frame, result.values())))
-
-
 def _lent(frame: Any, *, shared: bool) -> Any:
-    if not is_frame(frame):
+    if isinstance(frame, dict) and holds_table(frame):
+        return {name: _lent(part, shared=shared) for name, part in frame.items()}
+    if not is_frame(frame) and kind_of(frame) != SERIES:
         return frame
     if _copies_on_write():
         return frame.copy(deep=False)

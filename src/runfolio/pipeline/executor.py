@@ -202,7 +202,7 @@ class _Execution:
                 step._keep(data)
                 result = self._call_all(planned, step, self._branches.lend(planned, data))
                 if result is not None:
-                    step.result(result)
+                    result = step.result(result)
         except BaseException as error:
             place = f"{planned.key}, step {planned.number + 1} of {len(self._plan)}"
             error.add_note(f"raised in {place}, of the run in {self._status.folder}")
