@@ -35,8 +35,7 @@ def clean(raw: pd.DataFrame) -> pd.DataFrame:
         "Sex": "sex",
         "Comments": "comments",
     }
-    measured = raw[list(names)].rename(columns=names).dropna(subset=["bill_length", "body_mass"])
-    return measured.reset_index(drop=True)
+    return raw[list(names)].rename(columns=names).dropna(subset=["bill_length", "body_mass"])
 
 
 def derive(penguins: pd.DataFrame) -> pd.DataFrame:
