@@ -221,9 +221,14 @@ def tables_of(data: Any) -> Any:
     """The schema of a frame, those of a dict of frames, None of anything else."""
     if isinstance(data, pd.DataFrame):
         return table_of(data)
-    if isinstance(data, dict) and data and all(isinstance(part, pd.DataFrame) for part in data.values()):
-        return {name: table_of(part) for name, part in data.items()}
-    return None
+    frames = frames_of(data)
+    return {name: table_of(part) for name, part in frames.items()} or None
+
+
+def frames_of(data: Any) -> dict:
+    """The frames of a dict of parts."""
+    parts = data.items() if isinstance(data, dict) else ()
+    return {name: part for name, part in parts if isinstance(part, pd.DataFrame)}
 
 
 def parts_of(tables: Any) -> list:
@@ -541,6 +546,7 @@ class Ledger:
             "name": None if name is None else escaped(name),
             "sequence": [escaped(module) for module in sequence],
             "tags": [escaped(tag) for tag in tags],
+            "profile": "digest",
             "writer": "main",
             **machine,
             "continues": None,
@@ -565,7 +571,7 @@ class Ledger:
         self._end("completed", None)
 
     def fail(self, error, *, module=None, experiment=None):
-        given = module is not None
+        given = module is not None or experiment is not None
         module, experiment = (module, experiment) if given else self._failed
         failure = {"type": "", "message": error, "traceback": ""}
         if isinstance(error, BaseException):
@@ -843,7 +849,7 @@ class Ledger:
             raise Refusal("DataError")
         self._open()
         self._describe(tables)
-        split = data if isinstance(tables, dict) else {None: data}
+        split = data if frames_of(data) else {None: data}
         named = dict(parts_of(tables))
         parts = [_part(name, part, named.get(name)) for name, part in split.items()]
         record = self._add("result", key=key, path=tuple(_rows(path)), parts=parts, timestamp=self.hands.now)
@@ -945,6 +951,7 @@ def _part(name, data, table):
         "rows": len(data) if frame else None,
         "columns": len(data.columns) if frame else None,
         "schema_id": table,
+        "type": "pandas.DataFrame" if frame else "report",
     }
 
 
@@ -952,9 +959,9 @@ def _storable(data):
     """Whether data is one frame, frames by name, or what JSON gives back just as it is."""
     if isinstance(data, pd.DataFrame):
         return not any(isinstance(cell, type) for cell in data.to_numpy(dtype=object).ravel())
-    if isinstance(data, dict) and any(isinstance(part, pd.DataFrame) for part in data.values()):
+    if frames_of(data):
         names_are_text = all(type(name) is str and escaped(name) == name for name in data)
-        return names_are_text and all(isinstance(part, pd.DataFrame) and _storable(part) for part in data.values())
+        return names_are_text and all(map(_storable, data.values()))
     return _is_report(data)
 
 

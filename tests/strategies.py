@@ -294,15 +294,16 @@ UNSUPPORTED = [
     "lone \ud800",
     b"bytes",
     np.float64(1),
-    pd.Series([1]),
-    {"frame": FRAMES[0], "other": 3},
+    pd.Series([int]),
+    {"frame": FRAMES[0], "other": {3}},
     {0: FRAMES[0]},
     {"lone \ud800": FRAMES[0]},
     pd.DataFrame({"a": [int, str]}),
 ]
 """What can't come back exactly, and is refused."""
 
-good_data = st.one_of(frames, frames, frame_dicts, reports)
+mixed = st.builds(lambda parts, score: {**parts, "score": score}, frame_dicts, st.floats(0, 1))
+good_data = st.one_of(frames, frames, frame_dicts, mixed, reports)
 data = st.one_of(good_data, good_data, good_data, st.sampled_from(UNSUPPORTED))
 
 

@@ -80,7 +80,7 @@ def plain(value):
         )
         return Table(value.rows, fields)
     if isinstance(value, Part):
-        names = ("name", "format", "rows", "columns")
+        names = ("name", "format", "rows", "columns", "schema_id", "type")
         table = None if value.schema_id is None else SCHEMA_IDS[value.schema_id]
         return {name: value[name] for name in names} | {"schema_id": table}
     if isinstance(value, Struct):

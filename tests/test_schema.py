@@ -136,6 +136,10 @@ def test_equal_content_has_equal_ids_and_structure_is_names_dtypes_and_nullabili
 def test_data_of_any_sort_has_a_schema_or_none(people):
     assert of_data(people, "full") == Schema.from_data(people)
     assert of_data({"a": people, 2: people}, "full") == {"a": Schema.from_data(people), "2": Schema.from_data(people)}
-    assert of_data({"a": people, "b": 3}, "full") is None and of_data({}, "full") is None and of_data(3, "full") is None
+    assert (
+        of_data({"a": people, "b": 3}, "full") == {"a": Schema.from_data(people)}
+        and of_data({}, "full") is None
+        and of_data(3, "full") is None
+    )
     assert rows_of(of_data({"a": people, "b": people}, "full")) == 6 and rows_of(None) is None
     assert parts_of(None) == []

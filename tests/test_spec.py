@@ -85,7 +85,7 @@ class TestResults:
         data, schema = exp_result["data"], exp_result["schema"]
         assert set(exp_result) == {"data", "schema"}
         assert data.shape == (1, 5) and isinstance(data, pd.DataFrame)
-        assert len(schema.columns) == 4 and isinstance(schema, Schema)
+        assert len(schema.columns) == 5 and isinstance(schema, Schema)
 
     @both
     def test_every_stored_one_comes_from_results_and_by_module(self, status, view, people):

@@ -52,7 +52,7 @@ class TestRefusals:
         "a result that is a set": (lambda s: s.store_result("k", {1, 2}), DataError),
         "a report that holds NaN": (lambda s: s.store_result("k", {"a": float("nan")}), DataError),
         "a report with keys that are no text": (lambda s: s.store_result("k", {1: 2}), DataError),
-        "frames beside something else": (lambda s: s.store_result("k", {"a": pd.DataFrame(), "b": 1}), DataError),
+        "frames beside something else": (lambda s: s.store_result("k", {"a": pd.DataFrame(), "b": {1}}), DataError),
         "a frame that would come back altered": (
             lambda s: s.store_result("k", pd.DataFrame({"a": [1, "x", object()]})),
             DataError,

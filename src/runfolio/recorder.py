@@ -111,8 +111,8 @@ class _Thread(threading.local):
 class Recorder:
     """Writes the records of one run. Thread-safe; `mutex` makes several calls one."""
 
-    def __init__(self, writer: Writer, profile: Profile) -> None:
-        self.profile = profile
+    def __init__(self, writer: Writer) -> None:
+        self.profile: Profile = writer.profile
         self.mutex = threading.RLock()
         self.writer = writer
         self.clock: Clock = writer.clock

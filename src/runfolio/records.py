@@ -330,6 +330,7 @@ class Header(Struct, frozen=True, kw_only=True):
     name: str | None
     sequence: list[str]
     tags: list[str]
+    profile: str
     writer: str
     host: str
     boot_id: str

@@ -89,10 +89,11 @@ class Status(RunView):
             name=optional_text(name, "name"),
             sequence=arguments.texts(sequence, "sequence"),
             tags=arguments.texts(tags, "tags"),
+            profile=one_of(profile, PROFILES, "profile"),
             root=layout.root_of(root),
             clock=clock,
         )
-        self._recorder = Recorder(writer, one_of(profile, PROFILES, "profile"))
+        self._recorder = Recorder(writer)
         self._timings: dict[str, Running] = {}
         self._entered_by = 0
         _live.add(self)
@@ -105,12 +106,12 @@ class Status(RunView):
         run: str | PathLike[str],
         *,
         root: str | PathLike[str] | None = None,
-        profile: Profile = "full",
+        profile: Profile | None = None,
         clock: Clock = SYSTEM,
     ) -> Self:
         """Go on with a run that was interrupted or failed, in its own folder: it is in progress when this returns.
 
-        `run` is named as for `load_run`. All that was recorded stays, timings included. The next step follows the last
+        `run` is named as for `load_run`, `profile` is by default that of the run so far. All that was recorded stays, timings included. The next step follows the last
         one that was committed; what a step had stored before it was stopped can be stored again.
 
         Raises NotFoundError, UsageError if the run is completed or its writer lives, WriteError.
@@ -126,7 +127,7 @@ class Status(RunView):
             sequence=header.sequence,
             root=folder.parent,
             tags=header.tags,
-            profile=profile,
+            profile=header.profile if profile is None else profile,  # type: ignore[arg-type]  # it is checked
             clock=clock,
         )
         status._recorder.resume(found)

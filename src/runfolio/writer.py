@@ -18,6 +18,7 @@ from msgspec import structs, to_builtins
 from runfolio import layout, manifest
 from runfolio.clock import Clock
 from runfolio.errors import FormatError, RunEndedError, UsageError
+from runfolio.field import Profile
 from runfolio.files import write_error
 from runfolio.history import History
 from runfolio.lock import boot_id, probe
@@ -51,7 +52,9 @@ _TRIES = 100
 class Writer:
     """Where a Status writes. Not thread-safe: its owner holds a lock around every call."""
 
-    def __init__(self, *, name: str | None, sequence: list[str], tags: list[str], root: Path, clock: Clock) -> None:
+    def __init__(
+        self, *, name: str | None, sequence: list[str], tags: list[str], profile: Profile, root: Path, clock: Clock
+    ) -> None:
         self.clock = clock
         self.history: History | None = None
         self.ended: State | None = None
@@ -59,6 +62,7 @@ class Writer:
         self._run_id = ""
         self._sequence = sequence
         self._tags = tags
+        self.profile = profile
         self._root = root
         self.forked = False
         self._segment: Segment | None = None
@@ -144,6 +148,7 @@ class Writer:
             name=self._name,
             sequence=self._sequence,
             tags=self._tags,
+            profile=self.profile,
             writer=writer,
             host=platform.node(),
             boot_id=boot_id(),

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from runfolio import Schema, frames
+from runfolio import Schema, frames, profiles
 
 from ..frames.corpus import ACCEPTED
+
+
+def schema_of(frame, table, profile):
+    return Schema.of(len(frame), profiles.fields_of(profiles.columns_of(frame, table, profile), profile))
 
 
 @pytest.mark.parametrize("name", ACCEPTED)
@@ -14,9 +18,9 @@ def test_a_prepared_table_tells_what_the_frame_itself_does(name):
     frame = ACCEPTED[name].build()
     table = frames.prepare(frame)
     for profile in ("full", "digest", "names"):
-        found = Schema.infer(frame, table, profile)
+        found = schema_of(frame, table, profile)
         assert found == Schema.from_data(frame, profile=profile)
-        assert found == Schema.infer(frame.copy(), frames.prepare(frames.restore(table)), profile)
+        assert found == schema_of(frame.copy(), frames.prepare(frames.restore(table)), profile)
 
 
 COUNTED_OTHERWISE = {

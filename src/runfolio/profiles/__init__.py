@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from decimal import InvalidOperation
+from threading import Lock
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,6 +25,7 @@ from runfolio.profiles.statistics import Summary
 __all__ = ["Column", "Profiler", "columns_of", "digest_of_values", "fields_of"]
 
 MAX_CATEGORIES = 100
+REMEMBERED = 1024
 FEW_CELLS = 100_000
 
 
@@ -87,26 +91,65 @@ class Profiler:
         )
 
     def _statistics(self, column: Column) -> Statistics:
-        found = self._summary.statistics(_shown(column))
-        if column.spell is None:
-            return found
-        low, high = (None if end is None else column.spell(end) for end in (found.minimum, found.maximum))
-        return structs.replace(found, minimum=low, maximum=high, mean=None, standard_deviation=None)
+        return _spelled(self._summary.statistics(_shown(column)), column)
 
 
 def fields_of(columns: list[Column], profile: Profile) -> list[Field]:
-    """The fields of whole columns, several at a time: most of the work is done outside of Python."""
+    """The fields of whole columns, several at a time: most of the work is done outside of Python.
+
+    Statistics are taken once for values of one digest: most columns go through most steps as they are.
+    """
 
     def field(column: Column) -> Field:
-        profiler = Profiler(profile)
+        profiler = Profiler("digest" if profile == "full" else profile)
         profiler.feed(column)
-        return profiler.field()
+        found = profiler.field()
+        return found if profile != "full" else structs.replace(found, statistics=_statistics_of(column, found))
 
     cells = sum(0 if column.array is None else len(column.array) for column in columns)
     if profile == "names" or cells < FEW_CELLS:
         return list(map(field, columns))
     with ThreadPoolExecutor(max(pa.cpu_count(), 1)) as pool:
         return list(pool.map(field, columns))
+
+
+_known: OrderedDict[tuple[str, str | None, str], Statistics] = OrderedDict()
+_known_mutex = Lock()
+
+
+def _statistics_of(column: Column, field: Field) -> Statistics | None:
+    """The statistics of a column, remembered by what they hang on: dtype and values."""
+    if field.digest is None:
+        return None
+    key = field.dtype, field.dtype_digest, field.digest
+    with _known_mutex:
+        found = _known.pop(key, None)
+    if found is None:
+        summary = Summary()
+        summary.feed(column.array)
+        found = _spelled(summary.statistics(_shown(column)), column)
+    with _known_mutex:
+        _known[key] = found
+        while len(_known) > REMEMBERED:
+            _known.popitem(last=False)
+    return found
+
+
+def _after_fork() -> None:
+    global _known_mutex  # noqa: PLW0603  (another thread of the parent may have held it)
+    _known_mutex = Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def _spelled(found: Statistics, column: Column) -> Statistics:
+    """Statistics whose range is spelled as the column's library does."""
+    if column.spell is None:
+        return found
+    low, high = (None if end is None else column.spell(end) for end in (found.minimum, found.maximum))
+    return structs.replace(found, minimum=low, maximum=high, mean=None, standard_deviation=None)
 
 
 def columns_of(frame: pd.DataFrame, table: pa.Table | None, profile: Profile) -> list[Column]:
