@@ -3,8 +3,8 @@
 - ```python blocks of a page run in order, in one namespace.
 - ```sh blocks of runs/README.md run in order; `cd` holds for those behind it. A block with `tail -F` is stopped as soon
   as it printed what is shown.
-- ```console blocks of README and docs/pipelines.md run in order; a line that begins with `$ ` is a command, the lines
-  behind it are its output. Each block is one shell that begins in the repository's top folder.
+- ```console blocks of README, docs/pipelines.md and docs/history.md run in order; a line that begins with `$ ` is a
+  command, the lines behind it are its output. Each block is one shell that begins in the repository's top folder.
 - A ```yaml block is the file `pipeline.yaml` for the blocks behind it.
 - ```sql blocks are run by DuckDB; a row is shown with ` | ` between its values.
 - A ```text block is what the block before it prints. `…` in shown output stands for any text.
@@ -49,6 +49,7 @@ from .test_schemas import problems, record_every_kind
 REPOSITORY = Path(__file__).parent.parent
 EXAMPLE = "20261122T225620Z-penguins-vrzg"
 README, RECIPES, FORMAT, PIPELINES = "README.md", "runs/README.md", "docs/format.md", "docs/pipelines.md"
+HISTORY = "docs/history.md"
 PAGES = sorted({README, RECIPES, *(str(path.relative_to(REPOSITORY)) for path in REPOSITORY.glob("docs/*.md"))})
 MODULES = sorted(
     module.name
@@ -198,7 +199,7 @@ def test_the_examples_of_a_page_do_what_it_shows(page: str, checkout: Path, monk
             printed = run_python(block, page, namespace)
         elif block.language == "sql":
             printed = run_sql(block.text)
-        elif block.language == "console" and page in (README, PIPELINES):
+        elif block.language == "console" and page in (README, PIPELINES, HISTORY):
             run_console(block.text, Shell(checkout))
             continue
         elif block.language == "yaml":

@@ -91,7 +91,8 @@ def export(
     ...     with status.step("Loader", "two") as step:
     ...         frame = step.result(pd.DataFrame({"name": ["Ada", "=1+1"], "age": [36, -1]}))
     >>> (written,) = export(status, root / "out", format="csv")
-    >>> written.rows, open(written.path).read()
+    >>> from pathlib import Path
+    >>> written.rows, Path(written.path).read_text()
     (2, "name,age\nAda,36\n'=1+1,-1\n")
 
     Raises UsageError if a file is there already or `to` is the run's own folder, NotFoundError for a key or module

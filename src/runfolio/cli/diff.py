@@ -29,7 +29,7 @@ from runfolio.differences import TABLE
 from runfolio.records import Description
 
 MOST = 20
-"""So many columns are shown of one step; --json has all."""
+"""So many settings are shown, and columns of one step; --json has all."""
 
 _SETTING_COLUMNS = (Column(title="name", least=16), Column(title="A", least=12), Column(title="B", least=12))
 _STEP_COLUMNS = (
@@ -116,7 +116,8 @@ def _side(label: str, side: Side) -> tuple[Text, ...]:
 
 def _print_settings(on: Page, title: str, settings: Sequence[Setting]) -> None:
     lines = [(one.name, *("-" if side is None else side for side in (one.a, one.b))) for one in settings]
-    _print_table(on, title, _SETTING_COLUMNS, lines)
+    _print_table(on, title, _SETTING_COLUMNS, lines[:MOST])
+    _print_more(on, len(lines) - MOST)
 
 
 def _print_table(on: Page, title: str, columns: Sequence[Column], lines: Sequence[Sequence[Text]]) -> None:
@@ -145,8 +146,12 @@ def _step_line(step: StepPair, name: str) -> tuple[Text, ...]:
 def _print_columns(on: Page, key: str, pairs: Sequence[ColumnPair]) -> None:
     lines = [_column_line(pair) for pair in pairs[:MOST]]
     _print_table(on, key, _COLUMN_COLUMNS, lines)
-    if len(pairs) > MOST:
-        on.line(Styled(f"… and {len(pairs) - MOST:,} more", "dim"))
+    _print_more(on, len(pairs) - MOST)
+
+
+def _print_more(on: Page, count: int) -> None:
+    if count > 0:
+        on.line(Styled(f"… and {count:,} more", "dim"))
 
 
 def _column_line(pair: ColumnPair) -> tuple[Text, ...]:

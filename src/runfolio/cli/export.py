@@ -11,7 +11,7 @@ from runfolio.cli.terminal import Column, Page, complain, echo_json, number, pag
 from runfolio.export import FORMATS, Exported, ExportFormat, export
 
 _COLUMNS = (
-    Column(title="file", least=24),
+    Column(title="file", least=40),
     Column(title="rows", right=True),
     Column(title="size", right=True, rank=1),
     Column(title="part", rank=2),
