@@ -82,7 +82,7 @@ class _Tables:
             arrays.append(_restored(column, schema.field(place).type, None if labels is None else _array(labels)))
         found = pa.schema([schema.field(place) for place in chosen], metadata=schema.metadata)
         if not arrays:
-            return table.select([]).replace_schema_metadata(schema.metadata)
+            return table.replace_schema_metadata(schema.metadata).select([])
         return _table(arrays, found)
 
     def plain(self, table: pa.Table, footer: dict[str, Any], wanted: list[Any] | None) -> pa.Table:

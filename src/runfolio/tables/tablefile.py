@@ -143,7 +143,7 @@ class _Groups:
             table = self._parquet.read_row_group(self._next, columns=self._names)
             self._rest.append(table.select(self._names))
             self._next += 1
-        whole = pa.concat_tables(self._rest) if self._rest else self._empty()
+        whole = self._rest[0] if len(self._rest) == 1 else pa.concat_tables(self._rest) if self._rest else self._empty()
         rest = whole.slice(count)
         self._rest = [rest] if rest.num_rows else []
         return whole.slice(0, count)
