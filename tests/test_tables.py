@@ -279,6 +279,8 @@ def test_a_pandas_frame_can_be_read_as_others():
     assert found.read(as_="pandas").index.tolist() == ["k", "l"]
 
 
+ORDERED = pa.DictionaryArray.from_arrays(pa.array([0], pa.int8()), pa.array(["x"]), ordered=True)
+
 REFUSED = {
     "a LazyFrame": (lambda: pl.LazyFrame({"a": [1]}), r"polars\.LazyFrame; call collect\(\)"),
     "a polars Series": (lambda: pl.Series([1]), r"polars\.Series; make a frame of it: to_frame\(\)"),
@@ -303,7 +305,7 @@ REFUSED = {
         "column 'a': its dictionary holds a null",
     ),
     "an order inside of a list": (
-        lambda: column([["x"]], pa.list_(pa.dictionary(pa.int8(), pa.string(), ordered=True))),
+        lambda: pa.table({"a": pa.ListArray.from_arrays(pa.array([0, 1], pa.int32()), ORDERED)}),
         "column 'a': the order of a dictionary",
     ),
     "nulls where none may be": (
