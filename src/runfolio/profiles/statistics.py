@@ -54,8 +54,11 @@ class Summary:
         if pa.types.is_nested(array.type) or pa.types.is_null(array.type):
             self._distinct = None
             return
-        if self._distinct is not None:
-            self._distinct.feed(array)
+        try:
+            if self._distinct is not None:
+                self._distinct.feed(array)
+        except pa.ArrowNotImplementedError:  # such as of months, days and nanoseconds
+            self._distinct = None
         if not len(array):
             return
         try:
@@ -154,6 +157,8 @@ def _present(array: Any) -> Any:
         return _present(pc.run_end_decode(array))
     if pa.types.is_string_view(array.type) or pa.types.is_binary_view(array.type):
         array = array.cast(pa.large_string() if pa.types.is_string_view(array.type) else pa.large_binary())
+    if pa.types.is_decimal32(array.type) or pa.types.is_decimal64(array.type):
+        array = array.cast(pa.decimal128(array.type.precision, array.type.scale))
     if pa.types.is_float16(array.type):
         array = array.cast(pa.float32())
     if pa.types.is_floating(array.type):

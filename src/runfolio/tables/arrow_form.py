@@ -22,6 +22,7 @@ import base64
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -82,7 +83,7 @@ class _Tables:
             arrays.append(_restored(column, schema.field(place).type, None if labels is None else _array(labels)))
         found = pa.schema([schema.field(place) for place in chosen], metadata=schema.metadata)
         if not arrays:
-            return table.select([]).replace_schema_metadata(schema.metadata)
+            return table.replace_schema_metadata(schema.metadata).select([])
         return _table(arrays, found)
 
     def plain(self, table: pa.Table, footer: dict[str, Any], wanted: list[Any] | None) -> pa.Table:
@@ -290,6 +291,8 @@ def _cast(column: Any, kind: pa.DataType) -> Any:
         return _cast(pa.chunked_array(chunks, column.type.value_type), kind)
     if _is_view(column.type):
         return _by_value(column, kind)
+    if _t.is_fixed_size_list(column.type):
+        return pa.chunked_array([_as_list(chunk, kind) for chunk in column.chunks], kind)
     if _t.is_dictionary(column.type) and not _t.is_dictionary(kind):
         return _cast(column.cast(column.type.value_type), kind)
     try:
@@ -298,6 +301,16 @@ def _cast(column: Any, kind: pa.DataType) -> Any:
         if _t.is_timestamp(column.type):  # seconds beyond what milliseconds can count
             return column.cast(pa.int64())
         raise
+
+
+def _as_list(chunk: Any, kind: pa.DataType) -> Any:
+    """A fixed_size_list as a list, without the cast, which leaves values under nulls (pyarrow 21)."""
+    missing = chunk.is_null()
+    lengths = np.where(missing.to_numpy(zero_copy_only=False), 0, chunk.type.list_size)
+    offsets = pa.array(np.concatenate([[0], np.cumsum(lengths)]), pa.int64())
+    values = _cast(pa.chunked_array([chunk.flatten()]), kind.value_type).combine_chunks()
+    values = values if isinstance(values, pa.Array) else pa.concat_arrays(values.chunks)
+    return pa.LargeListArray.from_arrays(offsets, values, kind, mask=missing if chunk.null_count else None)
 
 
 def _restored(column: pa.ChunkedArray, kind: pa.DataType, labels: pa.Array | None) -> pa.ChunkedArray:
@@ -319,7 +332,7 @@ def _restored(column: pa.ChunkedArray, kind: pa.DataType, labels: pa.Array | Non
 def _encoded(column: pa.ChunkedArray, kind: pa.DataType, labels: pa.Array) -> pa.ChunkedArray:
     """A column of values, or of another dictionary, coded by these labels."""
     chunks = []
-    for chunk in column.chunks:
+    for chunk in column.chunks or [pa.array([], column.type)]:
         found = chunk if _t.is_dictionary(chunk.type) else chunk.dictionary_encode()
         values = _restored(pa.chunked_array([found.dictionary]), kind.value_type, None).combine_chunks()
         codes = pc.index_in(values, value_set=labels)

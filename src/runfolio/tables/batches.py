@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from runfolio.errors import UsageError
@@ -114,12 +114,10 @@ class Batches:
         found._file.is_sound = found._file.is_sound or file.is_sound
         return found
 
-    @contextmanager
-    def _open(self) -> Iterator[TableFile]:
-        from runfolio.tables.tablefile import TableFile, checked  # noqa: PLC0415
+    def _open(self) -> AbstractContextManager[TableFile]:
+        from runfolio.tables.tablefile import opened  # noqa: PLC0415
 
-        with checked(self._file) as handle:
-            yield TableFile(handle, self._file)
+        return opened(self._file)
 
 
 def _whole(parts: list[Any]) -> Any:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import pyarrow as pa
 
-from runfolio.errors import DamageError, FormatError, UsageError
+from runfolio.errors import DamageError, DataError, FormatError, RunfolioError, UsageError
 from runfolio.field import Profile
 from runfolio.frames import MALFORMED
 from runfolio.tables import ARROW, BATCH, FRAME, POLARS, SERIES
@@ -69,12 +69,21 @@ def restored(kind: str, table: pa.Table, footer: dict[str, Any], wanted: list[An
     form = form_of(kind)
     own = as_ is None or WORDS[as_] == kind or (as_ == "pandas" and kind == SERIES)
     try:
-        if own:
-            return form.restore(table, footer, wanted)
-        return convert(form.plain(table, footer, wanted), as_)
+        found = (form.restore if own else form.plain)(table, footer, wanted)
+    except RunfolioError:
+        raise
     except (*MALFORMED, pa.ArrowException) as error:
         what = f"the table's footer does not fit its file: {type(error).__name__}: {error}"
         raise DamageError(what, remedy="fetch the file from a backup") from error
+    return found if own else _converted(found, as_)
+
+
+def _converted(table: pa.Table, as_: str | None) -> Any:
+    try:
+        return convert(table, as_)
+    except (pa.ArrowException, ValueError, TypeError, OverflowError, NotImplementedError) as error:
+        first = str(error).partition("\n")[0]
+        raise DataError(f"the table can't be read as {as_}: {first}", remedy="read it as what it was") from error
 
 
 def convert(table: pa.Table, as_: str | None) -> Any:
@@ -103,13 +112,20 @@ def _to_pandas(table: pa.Table) -> Any:
 
     bare = table.replace_schema_metadata(None)
     unique = bare.rename_columns([str(number) for number in range(bare.num_columns)])
-    frame = unique.to_pandas()
+    frame = unique.to_pandas(types_mapper=_mapped)
     for number, column in enumerate(unique.columns):
         if column.null_count and (pa.types.is_integer(column.type) or pa.types.is_boolean(column.type)):
             dtype: Any = pd.BooleanDtype() if pa.types.is_boolean(column.type) else _MASKED[column.type]
             frame[str(number)] = pd.Series(dtype.__from_arrow__(column), index=frame.index)
     frame.columns = pd.Index(bare.column_names, dtype=frame.columns.dtype)
     return frame
+
+
+def _mapped(kind: pa.DataType) -> Any:
+    """What Python's times can't hold keeps its Arrow type."""
+    import pandas as pd  # noqa: PLC0415
+
+    return pd.ArrowDtype(kind) if kind == pa.time64("ns") else None
 
 
 def _masked() -> dict[pa.DataType, Any]:

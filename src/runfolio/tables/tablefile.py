@@ -21,7 +21,7 @@ from runfolio.records import Part
 from runfolio.tables import FRAME, footers
 from runfolio.tables.forms import form_of, restored
 
-__all__ = ["VERIFY", "Checked", "TableFile", "checked", "dataset"]
+__all__ = ["VERIFY", "Checked", "TableFile", "checked", "dataset", "opened"]
 
 VERIFY = "fetch the file from a backup; the other results are not touched by this"
 _KINDS = {"arrow": "pyarrow.Table", "polars": "polars.DataFrame"}
@@ -58,14 +58,29 @@ def checked(file: Checked) -> Iterator[Any]:
         yield handle
 
 
+@contextmanager
+def opened(file: Checked) -> Iterator[TableFile]:
+    """The tables of a file. Raises DamageError."""
+    with checked(file):
+        pass
+    # A file of Python's would be let go of by Arrow's threads, which the interpreter's end would abort.
+    try:
+        source = pa.OSFile(str(file.path))
+    except OSError as error:
+        what = f"the result file {file.path} can't be read: {error}"
+        raise DamageError(what, remedy=VERIFY, file=str(file.path)) from error
+    with source:
+        yield TableFile(source, file)
+
+
 class TableFile:
     """A Parquet file that is open: one table, or those of a stream."""
 
-    def __init__(self, handle: Any, file: Checked) -> None:
+    def __init__(self, source: Any, file: Checked) -> None:
         self._path = str(file.path)
         with self._told():
             self._parquet = pq.ParquetFile(
-                pa.PythonFile(handle, mode="r"),
+                source,
                 page_checksum_verification=True,
                 thrift_string_size_limit=MAX_METADATA,
             )
@@ -143,7 +158,7 @@ class _Groups:
             table = self._parquet.read_row_group(self._next, columns=self._names)
             self._rest.append(table.select(self._names))
             self._next += 1
-        whole = pa.concat_tables(self._rest) if self._rest else self._empty()
+        whole = self._rest[0] if len(self._rest) == 1 else pa.concat_tables(self._rest) if self._rest else self._empty()
         rest = whole.slice(count)
         self._rest = [rest] if rest.num_rows else []
         return whole.slice(0, count)
