@@ -41,7 +41,7 @@ def clean(raw: pd.DataFrame) -> pd.DataFrame:
 def derive(penguins: pd.DataFrame) -> pd.DataFrame:
     """Shorten the species, and add the ratio of the bill and the year."""
     return penguins.assign(
-        species=penguins["species"].str.split().str[0],
+        species=penguins["species"].str.extract(r"^(\w+)", expand=False),
         body_mass=penguins["body_mass"].astype("int64"),
         bill_ratio=penguins["bill_length"] / penguins["bill_depth"],
         year=penguins["date_egg"].dt.year,

@@ -111,8 +111,9 @@ class Status(RunView):
     ) -> Self:
         """Go on with a run that was interrupted or failed, in its own folder: it is in progress when this returns.
 
-        `run` is named as for `load_run`, `profile` is by default that of the run so far. All that was recorded stays, timings included. The next step follows the last
-        one that was committed; what a step had stored before it was stopped can be stored again.
+        `run` is named as for `load_run`, `profile` is by default that of the run so far. All that was recorded stays,
+        timings included. The next step follows the last one that was committed; what a step had stored before it was
+        stopped can be stored again.
 
         Raises NotFoundError, UsageError if the run is completed or its writer lives, WriteError.
         """

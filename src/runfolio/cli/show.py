@@ -205,7 +205,7 @@ def _change_lines(changes: list[Change]) -> Iterator[tuple[Text, ...]]:
     ):
         lines = [
             line
-            for (kind, part), alike in groupby(of_step, lambda change: (change.type, change.part))
+            for (kind, part), alike in groupby(_told(of_step), lambda change: (_word(change), change.part))
             for line in _alike_lines(kind, part, list(alike))
         ]
         label = "-" if module is None else f"{module}[{experiment}]" if experiment is not None else module
@@ -214,17 +214,32 @@ def _change_lines(changes: list[Change]) -> Iterator[tuple[Text, ...]]:
         yield from _and_more(len(lines) - MOST, len(_CHANGE_COLUMNS))
 
 
+def _told(changes: Iterable[Change]) -> Iterator[Change]:
+    """The changes without the other half of each rename; what was dropped comes before what was renamed."""
+    whole = (change for change in changes if change.type != "CREATE" or "renamed_from" not in change.details)
+    for _, alike in groupby(whole, lambda change: (change.type, change.part)):
+        yield from sorted(alike, key=lambda change: _word(change) == "RENAME")
+
+
+def _word(change: Change) -> str:
+    return "RENAME" if change.type == "DELETE" and "renamed_to" in change.details else change.type
+
+
 def _alike_lines(kind: str, part: str | None, changes: list[Change]) -> Iterator[tuple[Text, ...]]:
     """One line for all columns that came or went together, one for each that is another than before."""
     label = Styled(kind, CHANGE_STYLES[kind])
-    if kind in ("CREATE", "DELETE"):
-        some = ", ".join(change.target for change in changes[:MOST])
+    if kind in ("CREATE", "DELETE", "RENAME"):
+        some = ", ".join(map(_named, changes[:MOST]))
         more = len(changes) - MOST
         yield label, part or "", f"{some} … and {more:,} more" if more > 0 else some
         return
     for change in changes:
         sides = [str(side) for side in (change.before, change.after) if side is not None]
         yield label, part or "", f"{change.target}: {' → '.join(sides)}" if sides else change.target
+
+
+def _named(change: Change) -> str:
+    return f"{change.target} → {change.details['renamed_to']}" if _word(change) == "RENAME" else change.target
 
 
 # Results, errors, damage
