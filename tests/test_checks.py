@@ -215,6 +215,7 @@ class TestRuns:
         with Status() as status:
             status.log("nothing")
         assert check(status, max_row_loss=0).unchecked == ["no step that gives a table was committed"]
+        assert check(status, state="completed").ok
 
     @pytest.mark.filterwarnings("ignore::runfolio.errors.DamageWarning")
     def test_a_run_whose_records_are_damaged_can_not_be_checked(self):

@@ -58,6 +58,12 @@ class TestColumns:
         assert (pair.type, pair.name_a, pair.same_values) == ("UPDATE", "a", False)
         assert pair.a == pair.b
 
+    def test_values_of_other_rows_are_told_by_their_digests_too(self):
+        a, b = record(pd.DataFrame({"a": ["x", "y", "y"]})), record(pd.DataFrame({"a": ["x", "y", "x", "y"]}))
+        table, pair, *_ = compare(a, b).columns
+        assert (table.name_a, pair.name_a, pair.same_values) == ("*", "a", False)
+        assert pair.a == pair.b
+
     def test_other_rows_are_told_with_the_statistics_that_differ(self):
         found = compare(record(birds()), record(birds(), lambda frame: frame[frame["year"] < 2009]))
         assert told(found) == [

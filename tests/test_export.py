@@ -257,6 +257,21 @@ class TestIndex:
         assert [json.loads(line) for line in lines] == [{"k": "x", "index": 1, "a": 1}, {"k": "y", "index": 2, "a": 2}]
 
 
+@pytest.mark.parametrize("kind", ["arrow", "polars"])
+def test_tables_of_other_libraries_keep_their_integers(kind: str, tmp_path: Path):
+    import polars as pl
+
+    from runfolio.export import _frame, _write_csv, _write_json
+
+    table = pa.table({"a": [1, None], "b": ["=x", "y"]})
+    frame = _frame(table if kind == "arrow" else pl.from_arrow(table))
+    _write_csv(frame, tmp_path / "csv", escaped)
+    assert rows_of(tmp_path / "csv") == [["a", "b"], ["1", "'=x"], ["", "y"]]
+    _write_json(frame, tmp_path / "json")
+    lines = (tmp_path / "json").read_text().splitlines()
+    assert lines == ['{"a":1,"b":"=x"}', '{"a":null,"b":"y"}']
+
+
 def test_what_was_written_answers_as_records_do(tmp_path: Path):
     (found,) = export(stored(MIXED), tmp_path)
     assert isinstance(found, Exported) and found["rows"] == 3

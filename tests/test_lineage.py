@@ -258,6 +258,19 @@ class TestHistory:
         found = [(touch.type, touch.undone) for touch in status.column_history("Depth")]
         assert found == [("CREATE", False), ("RENAME", True), ("DELETE", False)]
 
+    def test_a_step_after_a_restore_follows_the_step_that_was_gone_back_to(self):
+        with Status() as status:
+            frame = load(status)
+            loaded = status.snapshots[-1].snapshot_id
+            first = step(status, "Clean[a]", frame, lambda frame: frame.rename(columns={"Depth": "one"}))
+            cleaned = status.snapshots[-1].snapshot_id
+            status.restore_from_snapshot(loaded)
+            step(status, "Clean[a]", frame, lambda frame: frame.rename(columns={"Depth": "two"}))
+            status.restore_from_snapshot(cleaned)
+            step(status, "Clean[b]", first, lambda frame: frame.rename(columns={"one": "three"}))
+        found = [(touch.name_after, touch.undone) for touch in status.column_history("three")]
+        assert found == [("Depth", False), ("one", False), ("two", True), ("three", False)]
+
     def test_changes_by_hand_belong_to_it(self):
         with Status() as status:
             status.record_change("CREATE", "a", after="made by hand", module="Extern")

@@ -115,7 +115,8 @@ def check(
     commits = [commit for commit in commits_of(run._see()) if not commit.undone]
     steps = [commit for commit in commits if commit.compared()]
     violations, unchecked = list(_of_state(run, limits)), list(_of_damage(run))
-    if not steps and not any(commit.changes for commit in commits):
+    of_steps = limits != Limits(state=limits.state)
+    if of_steps and not steps and not any(commit.changes for commit in commits):
         unchecked.append("no step that gives a table was committed")
     for commit in steps:
         violations += _of_rows(commit, limits)
@@ -233,13 +234,12 @@ def _of_nulls(commit: Commit, limits: Limits) -> tuple[list[Violation], list[str
         if isinstance(change.details.get("renamed_from"), str)
     }
     for counted in _counted(commit):
-        for name in dict.fromkeys(column for new in counted.news for column in new.columns):
+        olds, news = _fields([counted.old]), _fields(counted.news)
+        for name, fields in news.items():
             earlier = renamed.get((counted.part, name), name)
-            if earlier not in counted.old:
+            if earlier not in olds:
                 continue
-            holders = [new for new in counted.news if name in new]
-            before = _missing([counted.old], earlier)
-            after = _missing(holders, name)
+            before, after = _missing(olds[earlier]), _missing(fields)
             if before is None or after is None:
                 unknown = True
             elif after - before > limit + _ROUNDING:
@@ -251,10 +251,18 @@ def _of_nulls(commit: Commit, limits: Limits) -> tuple[list[Violation], list[str
     return found, [f"{commit.key}: its missing values were not counted"] if unknown else []
 
 
-def _missing(schemas: list[Schema], column: str) -> float | None:
+def _fields(schemas: list[Schema]) -> dict[str, list[tuple[int, int | None]]]:
+    """The rows and the missing values of each column in each of the tables that have it; the first of its name."""
+    found: dict[str, list[tuple[int, int | None]]] = {}
+    for schema in schemas:
+        for name, nulls in {field.name: field.nulls for field in reversed(schema.fields)}.items():
+            found.setdefault(name, []).append((schema.rows, nulls))
+    return dict(reversed(found.items()))
+
+
+def _missing(counts: list[tuple[int, int | None]]) -> float | None:
     """The share of missing values; None where they were not counted."""
-    nulls = [schema[column].nulls for schema in schemas]
-    rows = sum(schema.rows for schema in schemas)
+    rows, nulls = sum(count for count, _ in counts), [count for _, count in counts]
     if None in nulls:
         return None
     return sum(count for count in nulls if count is not None) / rows if rows else 0.0

@@ -294,19 +294,20 @@ def _gave(commit: Commit) -> dict[str | None, Schema]:
 
 def _of_tables(table: _Table, old: Schema, new: Schema) -> Iterator[ColumnPair]:
     """How two tables differ: as changes tell it, then what only statistics and digests tell."""
-    told = set()
+    told, olds = set(), {field.name: field for field in reversed(old.fields)}
     for difference in old.diff(new):
-        before, after, details = difference.before, difference.after, difference.details
+        one, other, details = difference.before, difference.after, difference.details
         told.add(difference.target)
-        if not (isinstance(before, Field | None) and isinstance(after, Field | None)):
+        if not (isinstance(one, Field | None) and isinstance(other, Field | None)):
             yield table.pair_of_rows("UPDATE", old.rows, new.rows)
         elif "renamed_from" in details:
-            yield table.pair("RENAME", old[details["renamed_from"]], after)
+            yield table.pair("RENAME", olds[details["renamed_from"]], other)
         elif "renamed_to" not in details:
-            yield table.pair(difference.type, before, after)
+            yield table.pair(difference.type, one, other)
     for field in new.fields:
-        if field.name in old and field.name not in told and _looks(old[field.name]) != _looks(field):
-            yield table.pair("UPDATE", old[field.name], field)
+        before = olds.get(field.name)
+        if before is not None and field.name not in told and _looks(before) != _looks(field):
+            yield table.pair("UPDATE", before, field)
 
 
 def _looks(field: Field) -> tuple[Any, ...]:

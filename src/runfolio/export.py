@@ -248,7 +248,9 @@ def _frame(data: Any) -> pd.DataFrame:
 
     if isinstance(data, pd.Series):
         data = data.to_frame(name="value" if data.name is None else data.name)
-    frame: pd.DataFrame = data if isinstance(data, pd.DataFrame) else data.to_pandas()  # Arrow's and polars' have it
+    if not isinstance(data, pd.DataFrame):  # with Arrow's dtypes integers stay what they are where some are missing
+        data = _table(data).to_pandas(types_mapper=pd.ArrowDtype, ignore_metadata=True)
+    frame: pd.DataFrame = data
     index = frame.index
     columns = [frame.iloc[:, place].array for place in range(frame.shape[1])]
     labels = list(map(label_text, frame.columns))

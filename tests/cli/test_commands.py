@@ -41,7 +41,7 @@ def run(*args: str, **options: object) -> subprocess.CompletedProcess[bytes]:
 
 
 class TestHelp:
-    @pytest.mark.parametrize("args", [["--help"], ["ls", "-h"], ["show", "--help"]])
+    @pytest.mark.parametrize("args", [["--help"], *([name, "-h"] for name in commands.list_commands(None))])
     def test_every_help_has_examples_and_exit_codes(self, cli: Cli, args: list[str]):
         result = cli(*args)
         assert result.exit_code == 0
