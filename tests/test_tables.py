@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal as assert_polars_equal
 
 from runfolio import Executor, Schema, Status, load_run
-from runfolio.errors import DamageError, DataError, FormatError, NotFoundError, RunfolioError, UsageError
+from runfolio.errors import DamageError, DataError, FormatError, InputError, NotFoundError, RunfolioError, UsageError
 from runfolio.records import Part
 from runfolio.tables.batches import Batches
 
@@ -381,6 +381,11 @@ class TestColumns:
         with pytest.raises(UsageError):
             stored(pd.DataFrame({"a": [1]}))[1].read(**wrong)
 
+    def test_that_polars_can_t_hold_are_told(self):
+        for found, wanted in ((stored(pl.DataFrame({"a": [1]}))[1], ["a", "a"]), (stored(twice())[1], None)):
+            with pytest.raises(DataError, match="polars can't hold the table"):
+                found.read(columns=wanted, as_="polars")
+
 
 class TestSchemas:
     def test_equal_values_have_equal_digests_in_every_library(self):
@@ -666,6 +671,20 @@ class TestPipeline:
         assert split["data"]["share"] == 0.75 and split["schema"]["s"]["test"].rows == 1
         assert set(executor.status.get_data_by_module("Splitter")) == {"Splitter_s", "Splitter_share"}
         assert set(executor.status.get_metadata("Splitter")) == {"s/train", "s/test"}
+
+    @pytest.mark.parametrize(
+        ("data", "words"),
+        [
+            (POLARS["integers"], "this is a polars.DataFrame"),
+            (lambda: iter(STREAMS["tables"]()), "this is a stream of tables"),
+            (lambda: {"x": {"y": pd.DataFrame({"a": [1.5]})}}, "part 'x': .* this is a dict"),
+        ],
+        ids=["polars", "stream", "nested"],
+    )
+    def test_a_built_in_module_says_what_it_works_on(self, data, words):
+        executor = Executor({"Loader": {"x": {"method": data}}, "Preprocessor": {"y": {"method": "scale"}}})
+        with pytest.raises(InputError, match=f"{words}; have a step before make pandas frames of it"):
+            executor.run()
 
     def test_the_time_that_a_stream_takes_is_its_steps(self):
         ticks = iter(range(10**6))

@@ -133,9 +133,10 @@ def _whole(parts: list[Any]) -> Any:
 
         return pa.concat_tables(parts)
     if kind == POLARS:
-        from runfolio.tables.polars_form import polars  # noqa: PLC0415
+        from runfolio.tables.polars_form import polars, told  # noqa: PLC0415
 
-        return polars().concat(parts)
+        with told():
+            return polars().concat(parts)
     import pandas as pd  # noqa: PLC0415
 
     return pd.concat(parts)

@@ -81,6 +81,8 @@ def restored(kind: str, table: pa.Table, footer: dict[str, Any], wanted: list[An
 def _converted(table: pa.Table, as_: str | None) -> Any:
     try:
         return convert(table, as_)
+    except RunfolioError:
+        raise
     except (pa.ArrowException, ValueError, TypeError, OverflowError, NotImplementedError) as error:
         first = str(error).partition("\n")[0]
         raise DataError(f"the table can't be read as {as_}: {first}", remedy="read it as what it was") from error
@@ -94,9 +96,10 @@ def convert(table: pa.Table, as_: str | None) -> Any:
     if as_ == "pandas":
         return _to_pandas(table)
     if as_ == "polars":
-        from runfolio.tables.polars_form import polars  # noqa: PLC0415
+        from runfolio.tables.polars_form import polars, told  # noqa: PLC0415
 
-        return polars().from_arrow(table)
+        with told():
+            return polars().from_arrow(table)
     return table
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pyarrow as pa
@@ -11,7 +13,7 @@ from runfolio.field import Profile, label_text
 from runfolio.tables import arrow_form
 from runfolio.tables.forms import Carried
 
-__all__ = ["FRAMES", "columns_of", "polars"]
+__all__ = ["FRAMES", "columns_of", "polars", "told"]
 
 _SIMPLE = (
     *("Boolean", "Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64", "Float16", "Float32"),
@@ -46,7 +48,11 @@ class _Frames:
             return pl.DataFrame(height=plain.num_rows) if plain.num_rows else pl.DataFrame()
         names = self.labels(footer)
         chosen = range(len(names)) if wanted is None else arrow_form.places(names, wanted)
-        found = pl.from_arrow(plain)
+        with told():
+            return self._cast(pl.from_arrow(plain), footer, names, chosen)
+
+    def _cast(self, found: Any, footer: dict[str, Any], names: list[str], chosen: Any) -> Any:
+        pl = polars()
         casts = [pl.col(names[place]).cast(_dtype(footer["dtypes"][place], pl)) for place in chosen]
         return found.select(casts)
 
@@ -68,6 +74,17 @@ def polars() -> Any:
             remedy='install it, or read the data as another kind: read(as_="pandas")',
         ) from error
     return found
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """What polars refuses, as a DataError: its panics are no Exceptions."""
+    exceptions = polars().exceptions
+    try:
+        yield
+    except (exceptions.PolarsError, exceptions.PanicException) as error:
+        first = str(error).partition("\n")[0]
+        raise DataError(f"polars can't hold the table: {first}", remedy="read it as pandas or arrow") from error
 
 
 def columns_of(frame: Any, profile: Profile) -> list[Any]:

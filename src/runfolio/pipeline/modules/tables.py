@@ -12,6 +12,8 @@ import pandas as pd
 from pandas.api.types import infer_dtype, is_bool_dtype, is_complex_dtype, is_numeric_dtype
 
 from runfolio.errors import InputError
+from runfolio.parts import holds_table
+from runfolio.tables import kind_of
 
 Tables: TypeAlias = pd.DataFrame | dict[str, pd.DataFrame]
 """A table, or several by the names of their parts."""
@@ -142,6 +144,12 @@ def _in_part(name: str, function: Callable[[Any], Any], part: Any) -> Any:
 
 def _checked(frame: Any) -> pd.DataFrame:
     if not isinstance(frame, pd.DataFrame):
+        if holds_table(frame):
+            what = kind_of(frame) or ("a dict" if isinstance(frame, dict) else "a stream of tables")
+            raise InputError(
+                f"built-in modules work on pandas frames, and this is {what if ' ' in what else f'a {what}'}",
+                remedy="have a step before make pandas frames of it",
+            )
         raise InputError(
             f"there is no table to work on, but {'nothing' if frame is None else f'a {type(frame).__name__}'}",
             remedy="have a step before give a table, such as one of a Loader",
