@@ -56,20 +56,29 @@ MIXED = pd.DataFrame(
 )
 
 
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_stream_is_one_file(tmp_path: Path, form: str):
+    status = Status()
+    status.store_result("stream", (pd.DataFrame({"a": [number]}) for number in range(3)))
+    status.complete()
+    (found,) = export(load_run(status.folder), tmp_path, format=form)
+    assert (found.error, found.rows) == (None, 3)
+
+
 class TestFiles:
     def test_every_result_has_a_file_a_part_named_as_the_stored_one(self, tmp_path: Path):
         run = stored({"train": MIXED, "../test": MIXED[:1]}, {"score": 0.5}, Loader=MIXED)
         found = export(run, tmp_path / "new" / "out", format="csv")
         assert [(one.key, one.part, one.rows) for one in found] == [
             ("result 0", "train", 3),
-            ("result 0", "../test", 1),
+            ("result 0", "..~1test", 1),
             ("result 1", None, None),
             ("Loader[x]", None, 3),
         ]
         names = [Path(one["path"]).name for one in found]
         assert names == [
             "000001-result-0-train.csv",
-            "000002-result-0-test.csv",
+            "000002-result-0-1test.csv",
             "000003-result-1.json",
             "000004-loader-x.csv",
         ]

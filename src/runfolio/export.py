@@ -36,6 +36,7 @@ from runfolio.errors import DamageError, FormatError, NotFoundError, RunfolioErr
 from runfolio.field import label_text
 from runfolio.files import open_regular, write_error
 from runfolio.records import Part, Subscriptable
+from runfolio.tables import is_batches
 from runfolio.values import normal, plain_text
 from runfolio.view import RunView
 
@@ -239,7 +240,7 @@ def _data(stored: StoredResult, part: Part) -> Any:
     data = StoredResult(stored._folder, record, stored._schemas)["data"]
     while isinstance(data, dict) and len(data) == 1:
         (data,) = data.values()
-    return data
+    return data.read() if is_batches(data) else data
 
 
 def _frame(data: Any) -> pd.DataFrame:

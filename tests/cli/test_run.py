@@ -189,7 +189,7 @@ class TestEnd:
         found = the_run()
         steps, summary, files, last = result.stdout.split("\n\n")
         assert is_like(steps, "Loader[few]  completed  …  3 rows\nClean[one]   completed  …  2 rows (-1)")
-        assert is_like(summary, "completed in …: 2 of 2 steps, 2 schema changes, 2 results")
+        assert is_like(summary, "completed in …: 2 of 2 steps, 3 schema changes, 2 results")
         assert files.startswith(f"{found.folder}/\nfile ")
         listed = {line.split()[0].rstrip("/") for line in files.splitlines()[2:]}
         assert listed == {path.name for path in found.folder.iterdir()}
@@ -757,7 +757,7 @@ INPUTS: dict[str, tuple[str, str | bytes, str]] = {
     "an object is returned": (
         pipeline("kit:thing"),
         "",
-        "runfolio: can't store the result: the result is a …object; store a pandas DataFrame, …" + RAISED,
+        "runfolio: can't store the result: the result is a …object; store a table, …" + RAISED,
     ),
     "a mixed column": (
         pipeline("kit:mixed"),

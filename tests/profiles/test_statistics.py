@@ -33,6 +33,7 @@ def summary(array, pieces=1):
         ([0.5, float("nan"), None, -2.0], pa.float64(), 2, "-2.0", "0.5"),
         ([1.5, 0.25], pa.float16(), 2, "0.25", "1.5"),
         ([float("inf"), 1.0], pa.float64(), 2, "1.0", "inf"),
+        ([-0.0, 0.0], pa.float64(), 1, "0.0", "0.0"),
         ([True, False, True], pa.bool_(), 2, "False", "True"),
         (["b", "a", None], pa.string(), 2, "a", "b"),
         (["b", "a", None], pa.string_view(), 2, "a", "b"),
@@ -76,8 +77,8 @@ def test_numbers_have_the_mean_and_deviation_of_pandas_in_any_pieces(values, pie
     for mine, theirs in ((found.mean, series.mean()), (found.standard_deviation, series.std())):
         assert (mine is None and math.isnan(theirs)) or mine == pytest.approx(theirs, rel=1e-9, abs=1e-6)
     present = series.dropna()
-    assert found.minimum == (None if present.empty else repr(float(present.min())))
-    assert found.maximum == (None if present.empty else repr(float(present.max())))
+    assert found.minimum == (None if present.empty else repr(float(present.min()) + 0.0))
+    assert found.maximum == (None if present.empty else repr(float(present.max()) + 0.0))
     assert found.distinct == present.nunique()
 
 

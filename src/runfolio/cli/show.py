@@ -79,7 +79,7 @@ def command(run: str, root: str | None, as_json: bool) -> None:
     Examples:
       runfolio show latest
       runfolio show 20261122T184800Z
-      runfolio show ./runs/20261122T225620Z-penguins-vrzg
+      runfolio show ./runs/20261123T055057Z-penguins-445p
       runfolio show latest --json | jq '.steps[] | {module_name, rows_after}'
     """  # noqa: D301  (\b is click's: it keeps the lines that follow)
     found = loaded(run, root)

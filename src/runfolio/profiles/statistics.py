@@ -162,8 +162,8 @@ def _present(array: Any) -> Any:
     if pa.types.is_float16(array.type):
         array = array.cast(pa.float32())
     if pa.types.is_floating(array.type):
-        array = array.filter(pc.invert(pc.is_nan(array)))
-        return array.drop_null()
+        array = array.filter(pc.invert(pc.is_nan(array))).drop_null()
+        return pc.add(array, pa.scalar(0, array.type))  # -0.0 becomes 0.0, of which it is no other number
     return array.drop_null() if array.null_count else array
 
 
