@@ -145,6 +145,10 @@ STEPS = {
         in_place(double_and_drop),
         [("UPDATE", "*", {"added": 0, "dropped": 2}), ("UPDATE", "b", {})],
     ),
+    "write into the array and drop a row": (
+        lambda f: in_place(write_into_the_array)(f).iloc[1:],
+        [("UPDATE", "*", DROPPED), ("UPDATE", "a", {})],
+    ),
     "write into the array": (in_place(write_into_the_array), [("UPDATE", "a", {})]),
 }
 
@@ -227,6 +231,13 @@ def test_each_part_is_compared_with_the_frame_it_came_from():
         ("rest", "UPDATE", "*", {"added": 0, "dropped": 2}),
         ("rest", "UPDATE", "a", {}),
     ]
+
+
+def test_a_part_is_compared_with_that_of_its_name_else_with_the_first():
+    parts = {"a": start(), "b": start().assign(a=0)}
+    with Status() as status, status.step("Module", "x", data=parts) as step:
+        step.result({"b": parts["b"], "c": parts["b"], "d": parts["a"]})
+    assert [(change.part, change.type, change.target) for change in status.changes] == [("c", "UPDATE", "a")]
 
 
 def test_without_the_data_itself_the_step_before_tells_what_came_in():

@@ -135,6 +135,10 @@ def test_the_zone_of_an_instant_does_not_count_but_that_it_has_one():
     assert digest_of(utc) == digest_of(paris) != digest_of(naive)
 
 
+def test_integers_beyond_those_of_64_bits_with_a_sign_are_no_others():
+    assert digest_of(pa.array([2**64 - 1], pa.uint64())) != digest_of(pa.array([-1]))
+
+
 def test_what_stands_under_a_null_does_not_count():
     def masked(values, kind):
         clean = pa.array(values, kind)
