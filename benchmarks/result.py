@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from data import frame
 from measure import Batch, Row, Sizes, pair, timed
 
-from runfolio import Status, load_run
+from runfolio import Status, load_run, profiles
 from runfolio.field import Profile
 from runfolio.frames import WRITE_OPTIONS
 
@@ -37,6 +37,7 @@ def _store(data: pd.DataFrame, folder: Path, batches: int, profile: Profile) -> 
     keys, path, written = count(), folder / "limit.parquet", []
 
     def ours() -> None:
+        profiles._known.clear()  # statistics of values that were met before are not taken again
         record = status.store_result(f"key-{next(keys)}", data)
         written.append(status.folder / record.parts[0].file)
 

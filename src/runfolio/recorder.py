@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from msgspec import Struct, to_builtins
 
-from runfolio import artifacts, layout
+from runfolio import layout
 from runfolio.clock import Clock
 from runfolio.errors import DuplicateKeyError
 from runfolio.field import Profile
@@ -271,6 +271,8 @@ class Recorder:
 
         The files are written without holding the mutex, so that a stream may record what it does meanwhile.
         """
+        from runfolio import artifacts  # noqa: PLC0415  (not every run has results)
+
         with self.mutex:
             self.writer.check_open()
             if key in self._keys:

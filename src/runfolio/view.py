@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from msgspec import ValidationError, convert
 
 from runfolio.arguments import text, texts
-from runfolio.artifacts import StoredResult
 from runfolio.errors import NotFoundError, ReadOnlyError, RunfolioError, UsageError
 from runfolio.history import Finding, History
 from runfolio.lock import Life
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from runfolio.artifacts import StoredResult
     from runfolio.lineage import Paths, Touch
 
 T = TypeVar("T")
@@ -404,6 +404,8 @@ class RunView:
     def _stored(self, records: Iterable[Result]) -> dict[str, StoredResult]:
         if self._history is None:
             return {}
+        from runfolio.artifacts import StoredResult  # noqa: PLC0415  (a run that only records needs none of it)
+
         return {record.key: StoredResult(self._history.folder, record, self._history.schemas) for record in records}
 
     def _events(self, *types: str) -> list[Event]:
