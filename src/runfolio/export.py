@@ -256,7 +256,8 @@ def _frame(data: Any) -> pd.DataFrame:
     columns = [frame.iloc[:, place].array for place in range(frame.shape[1])]
     labels = list(map(label_text, frame.columns))
     if not (type(index) is pd.RangeIndex and index.start == 0 and index.step == 1):
-        columns[:0] = [index.get_level_values(level).array for level in range(index.nlevels)]
+        unnamed = index.set_names([None] * index.nlevels)  # or a number that is a level's name would be taken for it
+        columns[:0] = [unnamed.get_level_values(level).array for level in range(index.nlevels)]
         labels[:0] = ["index" if name is None else label_text(name) for name in index.names]
     found = pd.DataFrame(dict(enumerate(columns)), index=range(len(frame)))
     found.columns = pd.Index(_distinct(labels), dtype=object)

@@ -42,10 +42,15 @@ def has_containers(frame):
     """Whether there are cells of several values, of which pandas calls those unequal that have NaN in them."""
     parts = [frame.iloc[:, place] for place in range(frame.shape[1])]
     for labels in (frame.index, frame.columns):
-        parts += [labels.get_level_values(number) for number in range(labels.nlevels)]
+        parts += [level_of(labels, number) for number in range(labels.nlevels)]
     cells = (cell for part in parts if part.dtype == object or "Sparse[object" in str(part.dtype) for cell in part)
     kinds = list | tuple | dict | set | frozenset | np.ndarray
     return any(isinstance(cell, kinds) or (type(cell) is Decimal and not cell.is_finite()) for cell in cells)
+
+
+def level_of(index, number):
+    """A level by its place, whatever the levels are called: by numbers, perhaps."""
+    return index.set_names([None] * index.nlevels).get_level_values(number)
 
 
 def assert_same_index(found, expected):
@@ -53,7 +58,7 @@ def assert_same_index(found, expected):
     assert list(map(facts, found.names)) == list(map(facts, expected.names))
     if isinstance(expected, pd.MultiIndex):
         for number, level in enumerate(expected.levels):
-            assert_same_values(found.get_level_values(number), expected.get_level_values(number))
+            assert_same_values(level_of(found, number), level_of(expected, number))
             pair = [dtype_facts(labels.levels[number].dtype) for labels in (found, expected)]
             assert pair[0] == pair[1], pair
             assert getattr(found.levels[number], "freq", None) == getattr(level, "freq", None)

@@ -340,6 +340,9 @@ NATIVE |= {
     "labels twice": lambda: labelled(["a", "b", "a", "a_2"]),
     "labels twice of numbers": lambda: labelled([1, 1]),
     "labels multi": lambda: labelled(pd.MultiIndex.from_tuples([("a", "b"), ("a", 1)], names=["x", None])),
+    "levels named by numbers": lambda: pd.DataFrame(
+        {"a": [1, 2]}, index=pd.MultiIndex.from_arrays([[5, 6], [7, 8]], names=[1, 0])
+    ),
     "labels multi with nan": lambda: labelled(pd.MultiIndex.from_arrays([["a", None], [1, 2]])),
     "labels multi unused": lambda: labelled(pd.MultiIndex.from_product([["a", "b"], [1, 2]])[:2]),
     "labels category": lambda: labelled(pd.CategoricalIndex(["a", "b"], categories=["b", "a", "c"], ordered=True)),

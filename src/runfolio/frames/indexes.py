@@ -40,8 +40,13 @@ def _level_values(index: pd.MultiIndex, number: int) -> Any:
         codes = np.append(level.codes, -1)[index.codes[number]]
         return pd.Series(pd.Categorical.from_codes(codes, dtype=level.dtype))
     if not _is_kept(index, number):
-        return index.get_level_values(number)
+        return _labels(index, number)
     return pd.Series(pd.Categorical.from_codes(index.codes[number], index.levels[number].rename(None)))
+
+
+def _labels(index: pd.MultiIndex, number: int) -> Any:
+    """The labels of a level by its place: pandas takes a number that is a level's name for that name."""
+    return index.set_names([None] * index.nlevels).get_level_values(number)
 
 
 def _is_kept(index: pd.MultiIndex, number: int) -> bool:
@@ -49,7 +54,7 @@ def _is_kept(index: pd.MultiIndex, number: int) -> bool:
     level: Any = index.levels[number]
     if isinstance(level.dtype, pd.CategoricalDtype):
         return False
-    return getattr(level, "freq", None) is not None or level.dtype != index.get_level_values(number).dtype
+    return getattr(level, "freq", None) is not None or level.dtype != _labels(index, number).dtype
 
 
 def describe_index(index: Any, descriptions: list[Description]) -> Description:
