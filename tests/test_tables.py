@@ -777,3 +777,20 @@ def test_any_arrow_table(data):
     table = pa.table(arrays, names=[data.draw(st.sampled_from("ab")) for _ in kinds])
     carried = form_of("pyarrow.Table").carry(table)
     same(restored("pyarrow.Table", carried.table, carried.footer, None, None), table)
+
+
+def test_categories_are_no_part_of_a_dtype_and_so_not_of_names_alone():
+    kind = pl.Enum(["SECRET"])
+    frame = pl.DataFrame(
+        {"a": ["SECRET"], "b": [["SECRET"]], "c": [{"x": "SECRET"}], "d": [["SECRET", "SECRET"]]},
+        schema={"a": kind, "b": pl.List(kind), "c": pl.Struct({"x": kind}), "d": pl.Array(kind, 2)},
+    )
+    found = Schema.from_data(frame, profile="names")
+    assert [field.dtype for field in found.fields] == [
+        "Enum",
+        "List(Enum)",
+        "Struct({'x': Enum})",
+        "Array(Enum, shape=(2,))",
+    ]
+    assert "SECRET" not in repr(found)
+    assert Schema.from_data(frame)["a"].statistics.categories == ["SECRET"]

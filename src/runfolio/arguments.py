@@ -15,10 +15,10 @@ from typing import Any, TypeVar, get_args
 from msgspec import ValidationError, convert, json, to_builtins
 
 from runfolio.errors import ContextError, UsageError
-from runfolio.field import Field, Profile
+from runfolio.field import ChangeType, Field, Profile
 from runfolio.parts import flattened, name_of
 from runfolio.records import Description, Failure, Metadata, Outcome, PathStep
-from runfolio.schema import ChangeType, Schema, Schemas, parts_of
+from runfolio.schema import Schema, Schemas, parts_of
 from runfolio.tables import is_table
 from runfolio.values import as_text, plain_text
 

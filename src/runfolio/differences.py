@@ -20,13 +20,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import Any, Literal
+from typing import Any
 
 from msgspec import Struct
 
-from runfolio.field import Field
-
-ChangeType = Literal["CREATE", "UPDATE", "DELETE", "TRANSFORM"]
+from runfolio.field import ChangeType, Field
 
 TABLE = "*"
 """The target of a change of the table as a whole."""

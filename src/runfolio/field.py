@@ -6,6 +6,8 @@ from typing import Literal
 
 from msgspec import Struct
 
+ChangeType = Literal["CREATE", "UPDATE", "DELETE", "TRANSFORM"]
+
 Profile = Literal["full", "digest", "names"]
 """What is told of values: statistics and digests, digests and how many are missing, or nothing."""
 

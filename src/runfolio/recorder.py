@@ -15,7 +15,7 @@ from msgspec import Struct, to_builtins
 from runfolio import layout
 from runfolio.clock import Clock
 from runfolio.errors import DuplicateKeyError
-from runfolio.field import Profile
+from runfolio.field import ChangeType, Profile
 from runfolio.files import replace
 from runfolio.records import (
     Change,
@@ -30,7 +30,7 @@ from runfolio.records import (
     State,
     Timing,
 )
-from runfolio.schema import ChangeType, Schemas
+from runfolio.schema import Schemas
 from runfolio.standing import Standing
 from runfolio.writer import Writer
 

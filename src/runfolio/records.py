@@ -19,8 +19,8 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 from msgspec import Meta, Struct
 
 from runfolio.errors import NotFoundError
-from runfolio.field import Field, Statistics, described
-from runfolio.schema import ChangeType, Schema, Schemas
+from runfolio.field import ChangeType, Field, Statistics, described
+from runfolio.schema import Schema, Schemas
 
 State = Literal["not_started", "in_progress", "completed", "failed", "interrupted"]
 EventType = Literal["segment", "state", "step", "progress", "log", "restore", "config", "input"]

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, json
 
-from runfolio.differences import ChangeType, Difference, differences
 from runfolio.errors import DataError, NotFoundError
 from runfolio.field import Field, Profile, label_text
 from runfolio.tables import is_batches, is_stream, kind_of
 
+if TYPE_CHECKING:
+    from runfolio.differences import Difference
+
 __all__ = [
-    "ChangeType",
-    "Difference",
     "Field",
     "Profile",
     "Schema",
@@ -107,6 +107,8 @@ class Schema(Struct, frozen=True, kw_only=True, tag_field="kind", tag="schema", 
         >>> [(change.type, change.target) for change in before.diff(after)]
         [('TRANSFORM', 'a')]
         """
+        from runfolio.differences import differences  # noqa: PLC0415  (a run that only records needs none of it)
+
         return differences(self.fields, self.rows, other.fields, other.rows)
 
 

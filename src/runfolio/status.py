@@ -25,7 +25,7 @@ from runfolio.arguments import (
 )
 from runfolio.clock import SYSTEM, Clock
 from runfolio.errors import NotFoundError, RunfolioError, UsageError, WriteError
-from runfolio.field import Profile
+from runfolio.field import ChangeType, Profile
 from runfolio.lock import Life
 from runfolio.recorder import Position, Recorder, Running
 from runfolio.records import (
@@ -38,7 +38,7 @@ from runfolio.records import (
     Snapshot,
     Timing,
 )
-from runfolio.schema import ChangeType, Schemas
+from runfolio.schema import Schemas
 from runfolio.standing import fold, key_of, passed_on
 from runfolio.step import Step, progress_fields
 from runfolio.timeline import Timeline

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from msgspec import to_builtins
 
-from runfolio import changes, schema
+from runfolio import schema
 from runfolio.arguments import message_of, number, optional_text, text
 from runfolio.errors import DuplicateKeyError, FormatError, InputError, RunfolioError, UsageError
 from runfolio.files import sha256
@@ -49,7 +49,7 @@ class Step:
         self.path: tuple[PathStep, ...] = ()
         self._recorder = recorder
         self._data = data
-        self._kept: changes.Frames = {}
+        self._kept: dict[str | None, Any] = {}
         self._after = after
         self._context = context
         self._before: Schemas = None
@@ -160,7 +160,10 @@ class Step:
 
     def _keep(self, data: Any) -> None:
         """Take what came in as it is now: rows of the result are matched with it."""
-        self._kept = changes.kept_of(data)
+        if data is not None:
+            from runfolio import changes  # noqa: PLC0415  (a step without data has none)
+
+            self._kept = changes.kept_of(data)
 
     def _begun(self) -> Running:
         if self._running is None or self._ended:
@@ -180,6 +183,8 @@ class Step:
         self._recorder.snapshot(self.module_name, self.experiment_name, metadata, context, snapshot_id)
 
     def _record_changes(self, running: Running, data: Any) -> None:
+        from runfolio import changes  # noqa: PLC0415  (likewise)
+
         for part, difference in changes.between(self._before, self._kept, self._schemas, changes.frames_of(data)):
             self._recorder.change(
                 change_type=difference.type,

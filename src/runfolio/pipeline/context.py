@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from runfolio.errors import NotFoundError
+from runfolio.field import ChangeType
 from runfolio.records import Change, Metadata, Path
-from runfolio.schema import ChangeType, Schemas
+from runfolio.schema import Schemas
 from runfolio.standing import path_of
 from runfolio.status import Status
 from runfolio.step import Step

@@ -87,6 +87,26 @@ def told() -> Iterator[None]:
         raise DataError(f"polars can't hold the table: {first}", remedy="read it as pandas or arrow") from error
 
 
+def _spelled(dtype: Any) -> str:
+    """A dtype without the categories of its enums: those are values, and told as such.
+
+    >>> import polars as pl
+    >>> _spelled(pl.List(pl.Enum(["a", "]'"])))
+    'List(Enum)'
+    """
+    whole = str(dtype)
+    if "Enum(" not in whole:
+        return whole
+    name: str = dtype.base_type().__name__
+    if name == "Enum":
+        return name
+    if name == "Struct":
+        return f"Struct({{{', '.join(f'{field.name!r}: {_spelled(field.dtype)}' for field in dtype.fields)}}})"
+    if name == "List":
+        return f"List({_spelled(dtype.inner)})"
+    return f"Array({_spelled(dtype.inner)}, shape=({dtype.size},))"
+
+
 def columns_of(frame: Any, profile: Profile) -> list[Any]:
     """The columns of a frame, to be profiled; objects can't be."""
     from runfolio.profiles import Column  # noqa: PLC0415  (it imports much)
@@ -101,7 +121,7 @@ def columns_of(frame: Any, profile: Profile) -> list[Any]:
         found.append(
             Column(
                 name=label_text(series.name),
-                dtype=str(dtype),
+                dtype=_spelled(dtype),
                 nullable=True,
                 array=array,
                 nulls=series.null_count() if array is None else None,
