@@ -8,7 +8,7 @@ from typing import Any
 from runfolio.differences import Difference, Rows, differences
 from runfolio.field import label_text
 from runfolio.parts import flattened
-from runfolio.schema import Schema, Schemas, parts_of
+from runfolio.schema import Schema, Schemas, compared
 from runfolio.tables import is_frame
 
 Frames = dict[str | None, Any]
@@ -32,17 +32,13 @@ def kept_of(data: Any) -> Frames:
 def between(before: Schemas, kept: Frames, after: Schemas, given: Frames) -> Iterator[tuple[str | None, Difference]]:
     """How the parts of a step's output differ from its input, each difference with its part.
 
-    A part is compared with the input's part of the same name, else with the input's first part: a splitter's parts with
-    the frame that was split. Without an input every field is a CREATE.
+    Without an input every field is a CREATE.
     """
-    olds = dict(parts_of(before))
-    first = next(iter(olds), None)
-    for part, new in parts_of(after):
-        source = part if part in olds else first
-        old = olds.get(source, Schema.of(0, []))
-        rows = _rows(kept.get(source), old, given.get(part), new)
+    for pair in compared(before, after):
+        old, new = pair.old or Schema.of(0, []), pair.new
+        rows = _rows(kept.get(pair.source), old, given.get(pair.part), new)
         for difference in differences(old.fields, old.rows, new.fields, new.rows, rows):
-            yield part, difference
+            yield pair.part, difference
 
 
 def _rows(before: Any, old: Schema, after: Any, new: Schema) -> Rows | None:

@@ -14,18 +14,9 @@ from datetime import datetime
 from msgspec import Struct, structs
 
 from runfolio.records import Change, Event, Metadata, Path, Snapshot, Timing
-from runfolio.schema import Schema, parts_of
+from runfolio.schema import Compared, Schema, compared, parts_of
 from runfolio.standing import DESCRIBING_MODULES, is_restore, key_of, path_of
 from runfolio.timeline import Timeline
-
-
-class Compared(Struct, frozen=True):
-    """A part of what a step gave, and the part of its input that it is compared with."""
-
-    part: str | None
-    source: str | None
-    old: Schema | None
-    new: Schema
 
 
 class Commit(Struct, frozen=True, kw_only=True):
@@ -76,13 +67,7 @@ class Commit(Struct, frozen=True, kw_only=True):
         """Each part of what it gave with the one that it is compared with, as for its changes."""
         if self.snapshot is None or self.describes:
             return []
-        olds = dict(parts_of(self.snapshot.metadata.schema_before))
-        first = next(iter(olds), None)
-        found = []
-        for part, new in parts_of(self.snapshot.metadata.schema_after):
-            source = part if part in olds else first
-            found.append(Compared(part, source, olds.get(source), new))
-        return found
+        return compared(self.snapshot.metadata.schema_before, self.snapshot.metadata.schema_after)
 
     def before(self) -> dict[str | None, Schema]:
         """The parts of its input."""

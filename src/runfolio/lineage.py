@@ -24,12 +24,12 @@ from difflib import get_close_matches
 from typing import Any, Literal
 
 from runfolio import arguments
-from runfolio.commits import Commit, Compared, commits_of
+from runfolio.commits import Commit, commits_of
 from runfolio.differences import TABLE
 from runfolio.errors import NotFoundError, UsageError
 from runfolio.field import Field
 from runfolio.records import Change, Description, Path, PathStep, Subscriptable, Time
-from runfolio.schema import Schema
+from runfolio.schema import Compared, Schema
 from runfolio.standing import key_of
 from runfolio.timeline import Timeline
 

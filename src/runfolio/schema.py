@@ -14,10 +14,12 @@ if TYPE_CHECKING:
     from runfolio.differences import Difference
 
 __all__ = [
+    "Compared",
     "Field",
     "Profile",
     "Schema",
     "Schemas",
+    "compared",
     "of_data",
     "parts_of",
     "rows_of",
@@ -147,6 +149,26 @@ def parts_of(schemas: Schemas) -> list[tuple[str | None, Schema]]:
     if schemas is None:
         return []
     return [(None, schemas)] if isinstance(schemas, Schema) else list(schemas.items())
+
+
+class Compared(Struct, frozen=True):
+    """A part of what a step gave, and the part of its input that it is compared with, if there is one."""
+
+    part: str | None
+    source: str | None
+    old: Schema | None
+    new: Schema
+
+
+def compared(before: Schemas, after: Schemas) -> list[Compared]:
+    """Each part of a step's output with the input's part of the same name, else with the input's first part.
+
+    So a splitter's parts are compared with the frame that was split.
+    """
+    olds = dict(parts_of(before))
+    first = next(iter(olds), None)
+    pairs = [(part, part if part in olds else first, new) for part, new in parts_of(after)]
+    return [Compared(part, source, olds.get(source), new) for part, source, new in pairs]
 
 
 def _digest(content: object) -> str:

@@ -21,6 +21,7 @@ from runfolio.cli.terminal import (
     echo_json,
     number,
     page,
+    print_section,
     shown_value,
     stamp,
 )
@@ -97,7 +98,7 @@ def _print(on: Page, found: Comparison) -> None:
     _print_settings(on, "Input files", found.inputs)
     if found.steps:
         at = forks(step.path for step in found.steps)
-        _print_table(on, "Steps", _STEP_COLUMNS, [_step_line(step, indented(step.path, at)) for step in found.steps])
+        print_section(on, "Steps", _STEP_COLUMNS, [_step_line(step, indented(step.path, at)) for step in found.steps])
     for key, pairs in groupby(found.columns, lambda pair: pair.key):
         _print_columns(on, key, list(pairs))
     on.line()
@@ -116,16 +117,8 @@ def _side(label: str, side: Side) -> tuple[Text, ...]:
 
 def _print_settings(on: Page, title: str, settings: Sequence[Setting]) -> None:
     lines = [(one.name, *("-" if side is None else side for side in (one.a, one.b))) for one in settings]
-    _print_table(on, title, _SETTING_COLUMNS, lines[:MOST])
+    print_section(on, title, _SETTING_COLUMNS, lines[:MOST])
     _print_more(on, len(lines) - MOST)
-
-
-def _print_table(on: Page, title: str, columns: Sequence[Column], lines: Sequence[Sequence[Text]]) -> None:
-    if lines:
-        used = [index for index in range(len(columns)) if any(line[index] for line in lines)]
-        on.line()
-        on.line(Styled(title, "bold"))
-        on.table([columns[index] for index in used], [[line[index] for index in used] for line in lines])
 
 
 def _step_line(step: StepPair, name: str) -> tuple[Text, ...]:
@@ -145,7 +138,7 @@ def _step_line(step: StepPair, name: str) -> tuple[Text, ...]:
 
 def _print_columns(on: Page, key: str, pairs: Sequence[ColumnPair]) -> None:
     lines = [_column_line(pair) for pair in pairs[:MOST]]
-    _print_table(on, key, _COLUMN_COLUMNS, lines)
+    print_section(on, key, _COLUMN_COLUMNS, lines)
     _print_more(on, len(pairs) - MOST)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import Any
 
@@ -26,6 +26,7 @@ from runfolio.cli.terminal import (
     echo_json,
     number,
     page,
+    print_section,
     size,
     stamp,
 )
@@ -107,22 +108,13 @@ def document(run: Run) -> dict[str, Any]:
 
 def _print(on: Page, run: Run) -> None:
     _print_summary(on, row_of(run))
-    _print_table(on, "Steps", _STEP_COLUMNS, list(_step_lines(steps_of(run))))
-    _print_table(on, "Schema changes", _CHANGE_COLUMNS, list(_change_lines(run.changes)))
-    _print_table(on, "Results", _RESULT_COLUMNS, list(_result_lines(run)))
+    print_section(on, "Steps", _STEP_COLUMNS, list(_step_lines(steps_of(run))))
+    print_section(on, "Schema changes", _CHANGE_COLUMNS, list(_change_lines(run.changes)))
+    print_section(on, "Results", _RESULT_COLUMNS, list(_result_lines(run)))
     if run.error is not None:
         _print_error(on, run.error)
     if run.damage:
         _print_damage(on, [str(finding) for finding in run.damage])
-
-
-def _print_table(on: Page, title: str, columns: Sequence[Column], lines: Sequence[Sequence[Text]]) -> None:
-    """A titled table, without the columns that would be empty; nothing where there are no lines."""
-    if lines:
-        used = [index for index in range(len(columns)) if any(line[index] for line in lines)]
-        on.line()
-        on.line(Styled(title, "bold"))
-        on.table([columns[index] for index in used], [[line[index] for index in used] for line in lines])
 
 
 def _print_summary(on: Page, row: RunRow) -> None:

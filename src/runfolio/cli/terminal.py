@@ -189,6 +189,15 @@ class Page(Protocol):
         """A table, with a line of titles."""
 
 
+def print_section(on: Page, title: str, columns: Sequence[Column], lines: Sequence[Sequence[Text]]) -> None:
+    """A titled table, without the columns that would be empty; nothing where there are no lines."""
+    if lines:
+        used = [index for index in range(len(columns)) if any(line[index] for line in lines)]
+        on.line()
+        on.line(Styled(title, "bold"))
+        on.table([columns[index] for index in used], [[line[index] for index in used] for line in lines])
+
+
 class PlainPage:
     """A page without colour: aligned columns, nothing left out, nothing wrapped."""
 

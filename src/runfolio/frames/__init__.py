@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from runfolio.frames.carriers import Carrier
 
-__all__ = ["WRITE_OPTIONS", "carry", "column_names", "prepare", "read", "restore", "store"]
+__all__ = ["WRITE_OPTIONS", "assemble", "carry", "column_names", "places_of", "prepare", "read", "restore", "store"]
 
 WRITE_OPTIONS: dict[str, Any] = {
     "compression": "zstd",
@@ -121,7 +121,7 @@ def restore(table: pa.Table) -> pd.DataFrame:
     """
     from runfolio.frames.footer import decode_footer
 
-    return _assemble(table, decode_footer(table.schema.metadata), None)
+    return assemble(table, decode_footer(table.schema.metadata), None)
 
 
 def column_names(table: pa.Table) -> list[str]:
@@ -178,14 +178,14 @@ def read(data: bytes | memoryview, columns: list[Any] | None = None) -> pd.DataF
         )
         footer = decode_footer(file.schema_arrow.metadata)
         if columns is None:
-            return _assemble(file.read(), footer, None)
-        places = _places(footer, columns)
+            return assemble(file.read(), footer, None)
+        places = places_of(footer, columns)
         names: list[str] = file.schema_arrow.names
         chosen = [names[place] for place in places] + names[len(footer["columns"]) :]
         table = file.read(columns=chosen).select(chosen)
     except (pa.ArrowException, OSError) as error:
         raise DamageError("the file is no whole Parquet file") from error
-    return _assemble(table, footer, places)
+    return assemble(table, footer, places)
 
 
 def _field(name: str, carrier: Carrier) -> pa.Field:
@@ -197,8 +197,11 @@ def _field(name: str, carrier: Carrier) -> pa.Field:
     return pa.field(name, carrier.array.type, metadata={ENCODING_KEY: ENCODING.encode()} if is_json else None)
 
 
-def _places(footer: dict[str, Any], wanted: list[Any]) -> list[int]:
-    """Return where in the file the columns of these labels are; labels of another type are others."""
+def places_of(footer: dict[str, Any], wanted: list[Any]) -> list[int]:
+    """Where in the file the columns of these labels are; labels of another type are others.
+
+    Raises NotFoundError for a label that is not there, DamageError for a malformed footer.
+    """
     from runfolio.frames.labels import restore_labels
     from runfolio.frames.tagged import encode
 
@@ -232,7 +235,11 @@ def _text(label: Any) -> str | None:
         return None
 
 
-def _assemble(table: pa.Table, footer: dict[str, Any], places: list[int] | None) -> pd.DataFrame:
+def assemble(table: pa.Table, footer: dict[str, Any], places: list[int] | None) -> pd.DataFrame:
+    """The frame of a footer that was decoded, of the columns at these places or of all.
+
+    Raises DamageError for a footer that does not fit its table, FormatError for a time zone that is not known here.
+    """
     try:
         return _frame(table, footer, places)
     except zoneinfo.ZoneInfoNotFoundError as error:

@@ -40,7 +40,7 @@ class _Frames:
 
     def restore(self, table: pa.Table, footer: dict[str, Any], wanted: list[Any] | None) -> Any:
         """What these columns of a file stand for."""
-        return frames._assemble(table, footer, None if wanted is None else self.places(footer, wanted))
+        return frames.assemble(table, footer, None if wanted is None else self.places(footer, wanted))
 
     def plain(self, table: pa.Table, footer: dict[str, Any], wanted: list[Any] | None) -> pa.Table:
         """The same as an Arrow table."""
@@ -50,7 +50,7 @@ class _Frames:
     def places(self, footer: dict[str, Any], wanted: list[Any]) -> list[int]:
         """Where the columns of these labels are."""
         try:
-            return frames._places(footer, wanted)
+            return frames.places_of(footer, wanted)
         except NotFoundError as error:
             error.remedy = f"there are {self.labels(footer)}; labels are found by value and type"
             raise
