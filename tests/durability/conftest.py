@@ -1,0 +1,59 @@
+"""Tests of durability run in two sizes: each change's, and with RUNFOLIO_DURABILITY=long that of the published table."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from . import tally as tallies
+
+LONG = os.environ.get("RUNFOLIO_DURABILITY") == "long"
+
+
+@pytest.fixture(scope="session")
+def size() -> Callable[[int, int], int]:
+    """Of two sizes that of this run: `size(each_change, long_run)`."""
+    return lambda each_change, long_run: long_run if LONG else each_change
+
+
+@pytest.fixture
+def tally(request: pytest.FixtureRequest) -> Iterator[Callable[..., None]]:
+    """Takes rows of the published table, and asserts what must hold of each; a long run that passes writes them."""
+    rows: list[tallies.Row] = []
+    begun = time.monotonic()
+
+    def take(
+        *,
+        test: str,
+        trials: int,
+        faults: int,
+        acknowledged: int | None,
+        lost: int = 0,
+        silent: int = 0,
+        uncaught: int = 0,
+        control: str,
+        seed: int | None = None,
+    ) -> None:
+        row = tallies.Row(
+            test=test,
+            trials=trials,
+            faults=faults,
+            acknowledged=acknowledged,
+            lost=lost,
+            silent=silent,
+            uncaught=uncaught,
+            control=control,
+            seed=seed,
+            seconds=round(time.monotonic() - begun, 1),
+        )
+        rows.append(row)
+        assert (lost, silent, uncaught) == (0, 0, 0), row
+        assert trials and faults and control, row
+
+    yield take
+    if LONG and rows:
+        name = request.node.name.removeprefix("test_").replace("[", "-").replace("]", "")
+        tallies.write(f"{request.node.path.stem.removeprefix('test_')}-{name}", rows)

@@ -1,0 +1,80 @@
+"""What a test of durability measured: one JSON file a test, from which the table in docs/durability.md is made.
+
+A test calls `tally(...)` once for each row of the table. Only a long run writes files, so that the table can't drift
+from what was measured:
+
+    RUNFOLIO_DURABILITY=long python -m pytest tests/durability --timeout 0
+    python tests/durability/tally.py
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import re
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+RESULTS = Path(__file__).parent / "results"
+PAGE = Path(__file__).parents[2] / "docs" / "durability.md"
+BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One row: how often what was tried, what happened, and what the negative control showed.
+
+    `faults` is how many faults proved that they fired; `lost` counts acknowledged records that a reader did not give,
+    `silent` damage that went unreported, `uncaught` exceptions that were no error of this package. `control` is what
+    the negative control lost or missed, in words: it must not be nothing.
+    """
+
+    test: str
+    trials: int
+    faults: int
+    acknowledged: int | None
+    lost: int
+    silent: int
+    uncaught: int
+    control: str
+    seed: int | None
+    seconds: float
+
+
+def write(name: str, rows: list[Row]) -> None:
+    """Keep what a long run of one test measured."""
+    RESULTS.mkdir(exist_ok=True)
+    found = {
+        "system": f"Linux {re.match(r'[0-9.]+', platform.release())[0]}",
+        "python": platform.python_version(),
+        "rows": [asdict(row) for row in rows],
+    }
+    (RESULTS / f"{name}.json").write_text(json.dumps(found, indent=1) + "\n")
+
+
+def table() -> str:
+    """The table of all results, in Markdown."""
+    head = ["test", "trials", "faults fired", "acknowledged", "lost", "silent", "uncaught", "negative control", "seed"]
+    lines = ["| " + " | ".join(head) + " |", "|---|" + "--:|" * 6 + "---|--:|"]
+    systems = set()
+    for path in sorted(RESULTS.glob("*.json")):
+        found = json.loads(path.read_text())
+        systems.add(f"{found['system']}, Python {found['python']}")
+        for row in found["rows"]:
+            row = Row(**row)
+            counts = (row.trials, row.faults, row.acknowledged, row.lost, row.silent, row.uncaught)
+            cells = [row.test, *("" if n is None else f"{n:,}" for n in counts), row.control, str(row.seed or "")]
+            lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + f"\n\nMeasured on {'; '.join(sorted(systems))}.\n"
+
+
+def page(text: str) -> str:
+    """The page with the table of the committed results in its place."""
+    before, rest = text.split(BEGIN)
+    return f"{before}{BEGIN}\n\n{table()}\n{END}{rest.split(END)[1]}"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(PAGE.read_text()))
+    sys.stdout.write(table())
