@@ -1,4 +1,4 @@
-"""Tests of durability run in two sizes: each change's, and with RUNFOLIO_DURABILITY=long that of the published table."""
+"""Tests of durability run in two sizes: each change's, and, with RUNFOLIO_DURABILITY=long, that of the table."""
 
 from __future__ import annotations
 

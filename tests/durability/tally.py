@@ -61,8 +61,7 @@ def table() -> str:
     for path in sorted(RESULTS.glob("*.json")):
         found = json.loads(path.read_text())
         systems.add(f"{found['system']}, Python {found['python']}")
-        for row in found["rows"]:
-            row = Row(**row)
+        for row in (Row(**one) for one in found["rows"]):
             counts = (row.trials, row.faults, row.acknowledged, row.lost, row.silent, row.uncaught)
             cells = [row.test, *("" if n is None else f"{n:,}" for n in counts), row.control, str(row.seed or "")]
             lines.append("| " + " | ".join(cells) + " |")
