@@ -13,6 +13,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from io import BufferedWriter
 from itertools import count
 from pathlib import Path
@@ -20,8 +21,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from zlib import crc32
 
-from runfolio import Status
-from runfolio.journal import Journal
+from runfolio import Status, journal
 from runfolio.recorder import Recorder
 
 Acknowledge = Callable[[str], None]
@@ -111,11 +111,8 @@ WRITERS = {writer.__name__: writer for writer in (changes, threads, long_lines, 
 
 def run_threads(write: Callable[[int], None], number: int = THREADS) -> None:
     """Call it in several threads, each with its number, until all have ended."""
-    workers = [threading.Thread(target=write, args=(index,)) for index in range(number)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
+    with ThreadPoolExecutor(number) as pool:
+        list(pool.map(write, range(number)))
 
 
 # What a nursery is asked for
@@ -134,12 +131,12 @@ def record_buffered(acknowledge: Acknowledge, **wanted: Any) -> None:
     """Not to be done: lines go through Python's buffered files."""
     files: dict[Path, BufferedWriter] = {}
 
-    def append(journal: Journal, line: bytes) -> None:
-        if journal.path not in files:
-            files[journal.path] = journal.path.open("ab")
-        files[journal.path].write(line)
+    def append(into: journal.Journal, line: bytes) -> None:
+        if into.path not in files:
+            files[into.path] = into.path.open("ab")
+        files[into.path].write(line)
 
-    Journal.append = append  # type: ignore[method-assign]
+    journal.Journal.append = append  # type: ignore[method-assign]
     record(acknowledge, **wanted)
 
 
@@ -155,7 +152,8 @@ def crowd(acknowledge: Acknowledge, what: str, root: str, processes: int, each: 
 
 
 def crowd_in_one_segment(acknowledge: Acknowledge, **wanted: Any) -> None:
-    """Not to be done: forked processes go on in their parent's segment."""
+    """Not to be done: forked processes go on in their parent's segment, in the same files."""
+    journal._APPEND &= ~os.O_EXCL
     Recorder.after_fork = lambda _: None  # type: ignore[method-assign]
     crowd(acknowledge, **wanted)
 
