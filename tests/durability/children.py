@@ -11,6 +11,7 @@ import os
 import socket
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -94,19 +95,7 @@ def steps(status: Status, acknowledge: Acknowledge, worker: int = 0) -> None:
         acknowledge(f"ended:{name}")
 
 
-def mixed(status: Status, acknowledge: Acknowledge, worker: int = 0) -> None:
-    """Changes short and long, and messages, from two threads."""
-
-    def write(number: int) -> None:
-        for index in count():
-            name = f"{worker * 2 + number}-{index}"
-            status.record_change("UPDATE", name, long_payload(name) if index % 50 == 49 else payload(name))
-            status.log(name)
-
-    run_threads(write, 2)
-
-
-WRITERS = {writer.__name__: writer for writer in (changes, threads, long_lines, reports, steps, mixed)}
+WRITERS = {writer.__name__: writer for writer in (changes, threads, long_lines, reports, steps)}
 
 
 def run_threads(write: Callable[[int], None], number: int = THREADS) -> None:
@@ -140,15 +129,21 @@ def record_buffered(acknowledge: Acknowledge, **wanted: Any) -> None:
     record(acknowledge, **wanted)
 
 
-def crowd(acknowledge: Acknowledge, what: str, root: str, processes: int, each: int = 0) -> None:
-    """One run, in which several forked processes write: so many from each of their threads, or without end."""
+def crowd(acknowledge: Acknowledge, root: str, processes: int, each: int = 0, seconds: float = 0) -> None:
+    """One run, in which several forked processes write: so many changes from each thread, or for so long."""
     status = Status(root=root)
     status.start()
     acknowledge(f"folder:{status.folder}")
-    pids = [fork(lambda number=number: _crowd_worker(status, acknowledge, what, number, each)) for number in range(processes)]
+
+    def work(worker: int) -> None:
+        if each:
+            write_each(status, acknowledge, worker, each)
+        else:
+            write_for(status, acknowledge, worker, seconds)
+
+    pids = [fork(lambda worker=worker: work(worker)) for worker in range(processes)]
     assert all(os.waitpid(pid, 0)[1] == 0 for pid in pids), "a worker failed"
     status.complete()
-    acknowledge("completed")
 
 
 def crowd_in_one_segment(acknowledge: Acknowledge, **wanted: Any) -> None:
@@ -161,17 +156,10 @@ def crowd_in_one_segment(acknowledge: Acknowledge, **wanted: Any) -> None:
 def join(acknowledge: Acknowledge, folder: str, worker: int, each: int) -> None:
     """Write to a run that another process began."""
     with Status.join(folder) as status:
-        _write_each(status, acknowledge, worker, each)
+        write_each(status, acknowledge, worker, each)
 
 
-def _crowd_worker(status: Status, acknowledge: Acknowledge, what: str, worker: int, each: int) -> None:
-    if each:
-        _write_each(status, acknowledge, worker, each)
-    else:
-        WRITERS[what](status, acknowledge, worker)
-
-
-def _write_each(status: Status, acknowledge: Acknowledge, worker: int, each: int) -> None:
+def write_each(status: Status, acknowledge: Acknowledge, worker: int, each: int) -> None:
     """So many changes from each thread; every thousandth and the last are acknowledged, and so those before."""
 
     def write(thread: int) -> None:
@@ -181,6 +169,22 @@ def _write_each(status: Status, acknowledge: Acknowledge, worker: int, each: int
             if number % BATCH == BATCH - 1:
                 acknowledge(f"upto:{name}-{number}")
         acknowledge(f"upto:{name}-{each - 1}")
+
+    run_threads(write)
+
+
+def write_for(status: Status, acknowledge: Acknowledge, worker: int, seconds: float) -> None:
+    """Changes short and long, and messages, from each thread at full speed; the last is acknowledged."""
+    deadline = time.monotonic() + seconds
+
+    def write(thread: int) -> None:
+        number = -1
+        while time.monotonic() < deadline:
+            number += 1
+            name = f"{worker * THREADS + thread}-{number}"
+            status.record_change("UPDATE", name, long_payload(name) if number % 500 == 0 else payload(name))
+            status.log(name)
+        acknowledge(f"upto:{name}")
 
     run_threads(write)
 

@@ -68,8 +68,8 @@ class Child:
     def listen(self, seconds: float) -> bool:
         """Take what it acknowledges for so long, or until it has ended; whether it has not."""
         deadline = time.monotonic() + seconds
-        while (left := deadline - time.monotonic()) > 0:
-            if select.select([self._pipe], [], [], left)[0] and not self._take():
+        while select.select([self._pipe], [], [], max(deadline - time.monotonic(), 0))[0]:
+            if not self._take():
                 return False
         return True
 
@@ -83,6 +83,11 @@ class Child:
             if not self._take():
                 break
         raise AssertionError(f"it never said {prefix!r}")
+
+    def counts(self) -> dict[str, int]:
+        """How many records each of its threads acknowledged, where they tell up to which."""
+        upto = [label.removeprefix("upto:").split("-") for label in self.acknowledged if label.startswith("upto:")]
+        return {worker: int(number) + 1 for worker, number in upto}
 
     def kill(self) -> None:
         """End it as the system would for want of memory."""

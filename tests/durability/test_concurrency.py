@@ -64,22 +64,12 @@ def records(kind: str, path: Path) -> Iterator[tuple[int, str | None]]:
 def end_of(child: Child) -> int:
     """Wait for a child that ends by itself, which must be well; returns how many records it acknowledged."""
     assert child.wait() == 0
-    return acknowledged_by(child)
-
-
-def acknowledged_by(child: Child) -> int:
-    """How many records its threads acknowledged."""
-    upto: dict[str, int] = {}
-    for label in child.acknowledged:
-        if label.startswith("upto:"):
-            worker, _, number = label.removeprefix("upto:").partition("-")
-            upto[worker] = int(number) + 1
-    return sum(upto.values())
+    return sum(child.counts().values())
 
 
 def write_together(nursery: Nursery, root: Path, each: int, do: str = "crowd") -> tuple[Path, int]:
     """A run that forked children wrote to together, and how many records they acknowledged."""
-    with nursery.begin(do, what="changes", root=str(root), processes=PROCESSES, each=each) as child:
+    with nursery.begin(do, root=str(root), processes=PROCESSES, each=each) as child:
         folder = Path(child.hear("folder:"))
         return folder, end_of(child)
 
