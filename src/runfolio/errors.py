@@ -165,6 +165,10 @@ class WriteError(RunfolioError):
         super().__init__(what, remedy=remedy, file=file)
         self.errno = errno
 
+    def again(self) -> WriteError:
+        """The same error, to be kept or raised anew: it holds on to nothing that was at work."""
+        return WriteError(self.what, errno=self.errno, remedy=self.remedy, file=self.file)
+
 
 class FormatError(RunfolioError):
     """The folder is no run folder, or its format is newer than this version of runfolio reads."""

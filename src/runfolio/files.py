@@ -148,6 +148,7 @@ def _irregular(path: Path, what: str) -> FormatError:
 _REMEDIES = {
     errno.EDQUOT: "free some space in your quota and write again: what was recorded before is safe",
     errno.ENOSPC: "free some space on that disk and write again: what was recorded before is safe",
+    errno.ENOENT: "bring the folder back and write again, or begin another run",
     errno.EMFILE: "close some files, or raise the limit of open ones (ulimit -n), and write again",
     errno.EACCES: "allow writing there, or name another root: --root, Status(root=...) or RUNFOLIO_RUNS",
     errno.EPERM: "allow writing there, or name another root: --root, Status(root=...) or RUNFOLIO_RUNS",

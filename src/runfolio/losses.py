@@ -82,7 +82,7 @@ class Void:
 
     def new_result_file(self, decoration: str, suffix: str) -> tuple[Path, Path]:
         """Raise what it failed for."""
-        raise WriteError(self._error.what, errno=self._error.errno, remedy=self._error.remedy, file=self._error.file)
+        raise self._error.again()
 
     def files(self) -> list[SegmentFile]:
         """None."""

@@ -380,7 +380,6 @@ class Recorder:
         with self.mutex:
             if self.writer.ended is None:
                 self.writer.hurry()
-                self.writer.segment()
                 self.flush_progress(None)
                 self._last_snapshot(state, failure)
             self.writer.end(state, failure)

@@ -82,10 +82,10 @@ class Segment:
         codec.encode_into(record, self._line)
         try:
             if self.broken:
-                raise write_error(OSError(errno.ENOENT, "it was moved, removed or replaced"), self.folder)
+                raise self._gone()
             (self._journals.get(kind) or self._open(kind)).append(self._line)
         except WriteError as error:
-            self.broken, self.error = True, error.with_traceback(None)
+            self.broken, self.error = True, error.again()
             if self.lose is None:
                 raise
             self.lose(kind, error)
@@ -106,7 +106,9 @@ class Segment:
         return [SegmentFile(journal.path.name, journal.lines, journal.bytes) for journal in self._journals.values()]
 
     def new_result_file(self, decoration: str, suffix: str) -> tuple[Path, Path]:
-        """The path of a new result file, and the temporary path to write it at first."""
+        """The path of a new result file, and the temporary path to write it at first. Raises WriteError."""
+        if not self._is_in_place():
+            raise self._gone()
         self.results += 1
         name = layout.result_name(self.writer, self.results, decoration, suffix)
         temporary = self.folder / layout.RESULTS_FOLDER / f".{self.writer}-{self.results:06d}.{os.getpid()}.tmp"
@@ -138,17 +140,26 @@ class Segment:
 
     def _look(self) -> None:
         """See whether what is written still arrives, and whether the run still goes on."""
-        try:
-            found = self.folder.stat()
-            there = (found.st_dev, found.st_ino) == self._place
-        except OSError:
-            there = False
+        there = self._is_in_place()
         with suppress(RuntimeError):  # a journal was opened meanwhile: there is a next time
             there = there and all(journal.is_there() for journal in self._journals.values())
         if not there or (self._is_over is not None and self._is_over()):
             self.broken = True
 
+    def _is_in_place(self) -> bool:
+        """Whether the folder that this segment was begun in has still its name."""
+        try:
+            found = self.folder.stat()
+        except OSError:
+            return False
+        return (found.st_dev, found.st_ino) == self._place
+
+    def _gone(self) -> WriteError:
+        return write_error(OSError(errno.ENOENT, "it was moved, removed or replaced"), self.folder)
+
     def _open(self, kind: str) -> Journal:
+        if not self._is_in_place():
+            raise self._gone()
         path = self.folder / layout.journal_name(kind, self.writer)
         journal = self._journals[kind] = Journal(path, self.policy)
         return journal

@@ -458,6 +458,8 @@ class Status(RunView):
         return writer.header("", layout.MAIN_WRITER, None) if writer.history is None else super()._header()
 
     def _life(self) -> Life:
+        if self._recorder.writer.ended is not None:
+            return Life(False, "its end could not be written")
         return Life(True, "this process writes it")
 
     @property

@@ -237,11 +237,10 @@ class Writer:
             raise UsageError("this process began the run", remedy="complete() or fail() ends it")
         if self._left:
             return
-        if self._void is not None:
-            self._void.hurry()
-            with suppress(RunEndedError):
-                self.segment()
-        self._left = True
+        with suppress(RunEndedError):
+            self.hurry()
+            self.segment()
+        self._left, self._segment = True, None
         try:
             self._close(ended=True)
             if manifest.is_over(self.folder):
@@ -269,8 +268,9 @@ class Writer:
 
     def hurry(self) -> None:
         """Where nothing could be written, try again at once: what comes next is the last."""
-        if self._void is not None:
-            self._void.hurry()
+        segment = self.segment()
+        if isinstance(segment, Void):
+            segment.hurry()
 
     def end(self, state: State, failure: Failure | None) -> None:
         """Write the last event of the run, its totals and digests, and let go of everything.
@@ -287,7 +287,6 @@ class Writer:
         context: dict[str, Any] = {"duration_seconds": duration}
         if failure is not None:
             context["error"] = to_builtins(failure)
-        self.segment()
         self.hurry()
         event = self.event("state", state=state, message=failure and failure.message, context=context)
         segment, self._segment, self.ended = self._segment, None, state
@@ -377,7 +376,7 @@ class Writer:
         try:
             segment = self._next()
         except WriteError as failed:
-            self._void = Void(self.losses, failed.with_traceback(None), self.clock)
+            self._void = Void(self.losses, failed.again(), self.clock)
             return self._void
         self._void = None
         return segment

@@ -790,7 +790,11 @@ ARGUMENTS: dict[str, tuple[list[str], int, str]] = {
     ),
     "anyway alone": (["p.yaml", "--anyway"], 2, "runfolio: --anyway goes with --resume; see runfolio run --help\n"),
     "YAML itself": ([LOADER], 2, "runfolio: the configuration … can't be read: …\n…\n"),
-    "the root is a file": (["p.yaml", "--root", "p.yaml"], 1, "runfolio: could not write p.yaml: File exists; …\n"),
+    "the root is a file": (
+        ["p.yaml", "--root", "p.yaml"],
+        1,
+        "runfolio: could not write …/p.yaml: Not a dir…; …\n",
+    ),
     "the root can't be made": (["p.yaml", "--root", "/proc/runs"], 1, "runfolio: could not write /proc/runs: …\n"),
     "no run to resume": (["--resume", "latest"], 1, "runfolio: no run 'latest' under …; …\n"),
 }

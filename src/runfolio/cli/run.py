@@ -32,7 +32,7 @@ from runfolio.cli.terminal import (
     page,
     size,
 )
-from runfolio.errors import DamageWarning, RunfolioError, StepsError
+from runfolio.errors import DamageWarning, RunfolioError, StepsError, WriteError
 from runfolio.layout import is_config_name, root_of
 from runfolio.pipeline.executor import Executor
 from runfolio.pipeline.plan import PlannedStep
@@ -204,7 +204,9 @@ def _aside() -> Iterator[None]:
 def _tell(executor: Executor, wanted: _Wanted, *, as_json: bool) -> None:
     """What there is at the end, as the folder has it."""
     folder = executor.status.folder
-    assert folder is not None
+    if folder is None:
+        raise WriteError("nothing of this run could be recorded", remedy="see to what is told above")
+    folder = _near(folder)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DamageWarning)
         run = Run(folder)
@@ -285,6 +287,13 @@ def _print_end(on: Page, run: Run, executor: Executor, wanted: _Wanted) -> None:
 def _is_default(root: Path) -> bool:
     """Whether runs are looked up there if nothing else is said."""
     return root.absolute() == root_of(None).absolute()
+
+
+def _near(folder: Path) -> Path:
+    """The folder as seen from here, if it lies below."""
+    with suppress(ValueError):
+        return folder.relative_to(Path.cwd())
+    return folder
 
 
 def _files(folder: Path) -> list[tuple[str, str, str]]:
