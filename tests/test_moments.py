@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from runfolio import Status, load_run, manifest
-from runfolio.history import History
+from runfolio.history import History, _SegmentReader
 
 
 @pytest.fixture
@@ -80,4 +80,18 @@ def test_a_writer_that_joins_after_the_locks_were_asked_has_no_torn_tail(meanwhi
     meanwhile(History, "refresh", join)
     assert (run.refresh().state, run.damage) == ("in_progress", [])
     guests[0].close()
+    status.complete()
+
+
+def test_a_record_that_begins_a_journal_after_they_were_listed_is_not_lost(meanwhile):
+    status = Status()
+    status.start()
+    run = load_run(status.folder)
+
+    def write() -> None:
+        status.record_change("UPDATE", "age")
+        status.log("behind it")
+
+    meanwhile(_SegmentReader, "refresh", write)
+    assert (run.refresh().damage, len(run.changes)) == ([], 1)
     status.complete()

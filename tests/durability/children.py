@@ -146,6 +146,14 @@ def crowd(acknowledge: Acknowledge, root: str, processes: int, each: int = 0, se
     status.complete()
 
 
+def alone(acknowledge: Acknowledge, root: str, seconds: float) -> None:
+    """One run, to which several threads of one process write for so long."""
+    with Status(root=root) as status:
+        status.start()
+        acknowledge(f"folder:{status.folder}")
+        write_for(status, acknowledge, 0, seconds)
+
+
 def crowd_in_one_segment(acknowledge: Acknowledge, **wanted: Any) -> None:
     """Not to be done: forked processes go on in their parent's segment, in the same files."""
     journal._APPEND &= ~os.O_EXCL
@@ -182,7 +190,7 @@ def write_for(status: Status, acknowledge: Acknowledge, worker: int, seconds: fl
         while time.monotonic() < deadline:
             number += 1
             name = f"{worker * THREADS + thread}-{number}"
-            status.record_change("UPDATE", name, long_payload(name) if number % 500 == 0 else payload(name))
+            status.record_change("UPDATE", name, long_payload(name) if number % 100 == 99 else payload(name))
             status.log(name)
         acknowledge(f"upto:{name}")
 

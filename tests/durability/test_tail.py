@@ -17,9 +17,9 @@ from runfolio.history import Finding, History
 from runfolio.run import Run
 
 from .children import THREADS
+from .nursery import Nursery
 from .oracle import read
 
-PROCESSES = 2
 ROUND = 1.2
 """Seconds for which one run is written; a long test has many runs, for a reader keeps all its records in memory."""
 
@@ -110,37 +110,51 @@ def by_run(folder: Path) -> tuple[History, Callable[[], list[Finding]]]:
     return run._history, refresh
 
 
-@pytest.mark.parametrize("reader", [by_history, by_run])
-def test_a_reader_of_live_writers_gets_every_record_once_and_in_order(nursery, tmp_path, size, tally, reader):
-    refreshes = unfinished = acknowledged = damaged = lost = 0
-    for number in range(size(1, 250)):
+@pytest.mark.parametrize(
+    ("reader", "writers"),
+    [(by_run, {"do": "alone"}), (by_history, {"do": "crowd", "processes": 2})],
+    ids=["a run of one process", "a run of two processes"],
+)
+def test_a_reader_of_live_writers_gets_every_record_once_and_in_order(
+    nursery, tmp_path, size, tally, reader, writers, request
+):
+    refreshes = unfinished = acknowledged = 0
+    for number in range(size(1, 500)):
         root = tmp_path / f"{number}"
-        with nursery.begin("crowd", root=str(root), processes=PROCESSES, seconds=ROUND) as child:
+        with nursery.begin(root=str(root), seconds=ROUND, **writers) as child:
             folder = Path(child.hear("folder:"))
             history, refresh = reader(folder)
-            tailing, hasty = Tailing(history), HastyReader(folder)
-            writing = True
-            while writing:
-                writing = child.listen(0)
+            tailing = Tailing(history)
+            while child.listen(0):
                 assert refresh() == []
                 tailing.take()
-                hasty.refresh()
                 refreshes += 1
+            assert refresh() == []
+            tailing.take()
             assert child.wait() == 0
         counts = child.counts()
-        assert len(counts) == PROCESSES * THREADS
+        assert len(counts) == THREADS * writers.get("processes", 1)
         assert (tailing.records, tailing.wrong) == ({"change": counts, "log": counts}, 0)
         assert Run(folder).state == "completed"
         acknowledged += 2 * sum(counts.values())
         unfinished += tailing.unfinished
-        damaged, lost = damaged + hasty.damaged, lost + hasty.lost
         shutil.rmtree(root)
-    assert damaged
-    assert lost
+    hasty = read_hastily(nursery, tmp_path / "control")
+    assert hasty.lost
     tally(
-        test=f"live tail of {PROCESSES} processes of {THREADS} threads, {reader.__name__.replace('_', ' ')}",
+        test=f"live tail of {request.node.callspec.id}: refreshes, and unfinished lines met",
         trials=refreshes,
         faults=unfinished,
         acknowledged=acknowledged,
-        control=f"a hasty reader took {damaged:,} unfinished lines for damaged, {lost:,} late ones for lost",
+        control=f"a hasty reader took {hasty.damaged:,} lines for damaged and {hasty.lost:,} for lost within 0.5 s",
     )
+
+
+def read_hastily(nursery: Nursery, root: Path) -> HastyReader:
+    """The negative control."""
+    with nursery.begin("alone", root=str(root), seconds=0.5) as child:
+        hasty = HastyReader(Path(child.hear("folder:")))
+        while child.listen(0):
+            hasty.refresh()
+    shutil.rmtree(root)
+    return hasty
