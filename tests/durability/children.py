@@ -184,13 +184,14 @@ def write_each(status: Status, acknowledge: Acknowledge, worker: int, each: int)
 def write_for(status: Status, acknowledge: Acknowledge, worker: int, seconds: float) -> None:
     """Changes short and long, and messages, from each thread at full speed; the last is acknowledged."""
     deadline = time.monotonic() + seconds
+    os.nice(5)  # so that a reader keeps up, where there are no more processors than writers
 
     def write(thread: int) -> None:
         number = -1
         while time.monotonic() < deadline:
             number += 1
             name = f"{worker * THREADS + thread}-{number}"
-            status.record_change("UPDATE", name, long_payload(name) if number % 100 == 99 else payload(name))
+            status.record_change("UPDATE", name, long_payload(name) if number % 500 == 99 else payload(name))
             status.log(name)
         acknowledge(f"upto:{name}")
 
