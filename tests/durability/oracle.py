@@ -12,10 +12,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from runfolio.errors import DamageWarning
+from runfolio.artifacts import StoredResult
+from runfolio.errors import DamageError, DamageWarning
 from runfolio.history import Finding
 from runfolio.records import Change
 from runfolio.run import Run
+from runfolio.view import RunView
 
 from .children import long_payload, payload, report
 
@@ -70,7 +72,7 @@ def compare(given: list[str], acknowledged: Iterable[str], damage: list[Finding]
     )
 
 
-def labels(run: Run) -> list[str]:
+def labels(run: RunView) -> list[str]:
     """What `children.py` acknowledges, of all records whose content is as it was recorded."""
     found = [f"change:{one.target}" for one in run.changes if _is_as_recorded(one)]
     found += [f"log:{one.message}" for one in run.events if one.type == "log"]
@@ -86,9 +88,16 @@ def labels(run: Run) -> list[str]:
     results = run.results
     for one in run.result_records:
         name = one.path[-1].experiment_name if one.path else one.key
-        if results[one.key]["data"] == report(name):
+        if one.key in results and _is_whole(results[one.key], name):
             found.append(f"result:{name}")
     return found
+
+
+def _is_whole(stored: StoredResult, name: str) -> bool:
+    try:
+        return stored["data"] == report(name)
+    except DamageError:
+        return False
 
 
 def _is_as_recorded(change: Change) -> bool:
