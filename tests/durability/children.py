@@ -7,8 +7,10 @@ and is acknowledged, as `<kind>:<name>`, after the call that recorded it returne
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -196,6 +198,41 @@ def write_for(status: Status, acknowledge: Acknowledge, worker: int, seconds: fl
         acknowledge(f"upto:{name}")
 
     run_threads(write)
+
+
+def linger(acknowledge: Acknowledge, root: str, offspring: str = "") -> None:
+    """Begin a run, have a child of some sort that lives on, and do nothing until killed."""
+    status = Status(root=root)
+    status.log("here")
+    if offspring:
+        acknowledge(f"child:{OFFSPRING[offspring]()}")
+    acknowledge(f"folder:{status.folder}")
+    time.sleep(60)
+
+
+def become_another_program(acknowledge: Acknowledge, root: str) -> None:
+    """Begin a run, and go on as another program under the same process id."""
+    status = Status(root=root)
+    status.log("here")
+    acknowledge(f"folder:{status.folder}")
+    os.execvp("sleep", ["sleep", "60"])
+
+
+def _by_multiprocessing(method: str) -> int:
+    process = multiprocessing.get_context(method).Process(target=time.sleep, args=(60,))
+    process.start()
+    assert process.pid is not None
+    return process.pid
+
+
+OFFSPRING: dict[str, Callable[[], int]] = {
+    "os.fork": lambda: fork(lambda: time.sleep(60)),
+    "os.fork in a session of its own": lambda: fork(lambda: (os.setsid(), time.sleep(60))),
+    "multiprocessing, fork": lambda: _by_multiprocessing("fork"),
+    "multiprocessing, spawn": lambda: _by_multiprocessing("spawn"),
+    "multiprocessing, forkserver": lambda: _by_multiprocessing("forkserver"),
+    "subprocess": lambda: subprocess.Popen(["sleep", "60"], close_fds=False).pid,
+}
 
 
 # The warm process
