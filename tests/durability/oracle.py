@@ -81,7 +81,9 @@ def labels(run: RunView) -> list[str]:
         name, context = snapshot.experiment_name, snapshot.context
         if context["point"] == "manual" and context == {"point": "manual", **payload(name)}:
             found.append(f"snapshot:{name}")
-    found += [f"timing:{one.experiment_name}" for one in run.timing_records if one.context == payload(one.experiment_name)]
+    found += [
+        f"timing:{one.experiment_name}" for one in run.timing_records if one.context == payload(one.experiment_name)
+    ]
     timed = {one.experiment_name for one in run.timing_records if one.step_name == "run"}
     after = [one for one in run.snapshots if one.context["point"] == "after"]
     found += [f"ended:{one.experiment_name}" for one in after if one.experiment_name in timed]

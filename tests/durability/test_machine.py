@@ -22,7 +22,14 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from runfolio import Status
 from runfolio.clock import Clock
@@ -226,7 +233,9 @@ class Machine(RuleBasedStateMachine):
         if others:
             run = read(copy)
             gone = {"snapshot": "snapshot", "change": "change", "timing": "timing", "result": "result"}.get(kind, "")
-            assert set(labels(run)) >= {label for label in labels(self.reader) if gone and not label.startswith((gone, "ended"))}
+            assert set(labels(run)) >= {
+                label for label in labels(self.reader) if gone and not label.startswith((gone, "ended"))
+            }
             told = [one for one in run.damage if one.file not in self.deleted and not one.reason.startswith("torn")]
             if self.state == "failed" or (numbers and max(others) > min(numbers)):
                 assert told, f"{path.name} is gone, and nothing tells so"
