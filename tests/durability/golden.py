@@ -1,32 +1,24 @@
-"""Golden runs, recorded by the tests themselves by a fixed clock, in every form of a folder; and damage done to one.
+"""Golden runs: recorded by the tests themselves, by a fixed clock, in every form of a folder.
 
-A form is how a run was left: `ended` (`small`: after one step), `resumed` after a kill and failed, `killed` for good, or
-ended by a `pipeline`.
+A form is how a run was left: `ended` (`small`: after one step), `resumed` after a kill and failed, `killed` for good,
+or ended by a `pipeline`.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import re
 import signal
-import subprocess
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
-from zlib import crc32
 
 import pandas as pd
 
 from runfolio import Executor, Status, layout
 from runfolio.clock import Clock
-from runfolio.history import Finding
-from runfolio.records import Snapshot
-from runfolio.run import Run
-from runfolio.schema import parts_of
 from runfolio.timeline import Stream
 
 from . import oracle
@@ -205,132 +197,3 @@ def _first_steps(status: Status) -> None:
         frame = step.result(people())
     with status.step("Splitter", "two", data=frame) as step:
         step.result({"train": frame.head(2), "rest": {"a/b": frame.tail(1)}, "share": {"of": 0.5}})
-
-
-# Damage
-
-
-@contextmanager
-def opened(golden: Golden, name: str) -> Iterator[int]:
-    """A file of the folder by a descriptor, to do damage by; it is put right at the end."""
-    fd = os.open(golden.folder / name, os.O_RDWR)
-    try:
-        yield fd
-    finally:
-        put(fd, golden.files[name])
-        os.close(fd)
-
-
-def put(fd: int, data: bytes) -> None:
-    """Have this and nothing else in a file."""
-    os.ftruncate(fd, len(data))
-    os.pwrite(fd, data, 0)
-
-
-@contextmanager
-def changed(golden: Golden, changes: dict[str, bytes | None]) -> Iterator[None]:
-    """The folder with other bytes in these files, or without them (None); it is put right at the end."""
-    try:
-        for name, data in changes.items():
-            assert data != golden.files[name], "the fault did not fire"
-            path = golden.folder / name
-            if data is None:
-                path.unlink()
-            else:
-                path.write_bytes(data)
-        yield
-    finally:
-        for name in changes:
-            (golden.folder / name).write_bytes(golden.files[name])
-
-
-def sealed(fields: dict[str, Any]) -> bytes:
-    """A line as the documentation of the format has it."""
-    content = {key: value for key, value in fields.items() if key != "crc"}
-    return sealed_bytes(json.dumps(content, separators=(",", ":")).encode())
-
-
-def sealed_bytes(content: bytes) -> bytes:
-    """A line of the bytes of an object, whatever they are."""
-    body = content[:-1]
-    return body + b',"crc":"%08x"}\n' % crc32(body)
-
-
-# Judging
-
-
-def is_unread(name: str) -> bool:
-    """Whether the getters answer without this file, so that nothing that is done to it can make an answer wrong.
-
-    A lock tells whether a writer lives, and these are all gone. `sha256sum -c SHA256SUMS` tells a configuration that
-    was changed, once the run has ended.
-    """
-    return name.endswith(".lock") or name == layout.SUMS_FILE or layout.is_config_name(name)
-
-
-def differs(golden: Golden, run: Run, lost: Iterable[Line]) -> bool:
-    """Whether a reader gives other than the golden records without the lost ones.
-
-    A snapshot may lack a schema whose line is lost; it never has another one.
-    """
-    gone = list(lost)
-    given = {writer: stream for writer, stream in run._history.timeline.streams.items() if stream}
-    wanted = {writer: stream for writer, stream in golden.streams_without(gone).items() if stream}
-    if given == wanted:
-        return False
-    if not any(line.kind == "schema" for line in gone) or _bare(given) != _bare(wanted):
-        return True
-    pairs = zip(_snapshots(given), _snapshots(wanted), strict=True)
-    sides = ((getattr(one.metadata, side), getattr(other.metadata, side)) for one, other in pairs for side in _SIDES)
-    return any(set(_named(one)) - set(_named(other)) for one, other in sides)
-
-
-_SIDES = ("schema_before", "schema_after")
-
-
-def _named(schemas: Any) -> list[tuple[str | None, str]]:
-    return [(name, schema.schema_id) for name, schema in parts_of(schemas)]
-
-
-def _snapshots(streams: dict[str, Stream]) -> list[Snapshot[Any]]:
-    return [one for writer in sorted(streams) for one in streams[writer].get("snapshot", [])]
-
-
-def _bare(streams: dict[str, Stream]) -> dict[str, Any]:
-    return {
-        writer: {
-            kind: [{**dict(one), "metadata": None} for one in records] if kind == "snapshot" else records
-            for kind, records in stream.items()
-        }
-        for writer, stream in streams.items()
-    }
-
-
-def untold(names: Iterable[str], lost: Iterable[Line], findings: list[Finding]) -> list[Line]:
-    """The lost lines that no finding speaks of: neither of a damaged file nor of their number."""
-    if {finding.file for finding in findings} & set(names):
-        return []
-    told = {(writer, seq) for finding in findings for writer, seq in _numbers(finding.reason)}
-    return [line for line in lost if (line.writer, line.seq) not in told]
-
-
-def _numbers(reason: str) -> Iterator[tuple[str, int]]:
-    found = re.match(r"a record is lost: seq (\d+)(?: to (\d+))? of writer (\w+)", reason)
-    if found:
-        for seq in range(int(found[1]), int(found[2] or found[1]) + 1):
-            yield found[3], seq
-
-
-def same(one: Any, other: Any) -> bool:
-    """Whether two results are equal, tables in every value and dtype."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        return list(one) == list(other) and all(same(one[key], other[key]) for key in one)
-    if isinstance(one, pd.DataFrame) and isinstance(other, pd.DataFrame):
-        return one.equals(other) and list(one.dtypes) == list(other.dtypes)
-    return type(one) is type(other) and bool(one == other)
-
-
-def sums_fail(folder: Path) -> bool:
-    """Whether `sha256sum` says that a file is not what SHA256SUMS has of it."""
-    command = ["sha256sum", "--strict", "--quiet", "-c", layout.SUMS_FILE]
-    return subprocess.run(command, cwd=folder, capture_output=True, check=False).returncode != 0

@@ -1,7 +1,7 @@
 """Cuts, and files and lines that are gone or astray: each is told, and nothing else is lost by it.
 
 What can't be seen is counted apart: the last lines of a writer that was killed, cut off between two lines, and files
-that no getter answers from (`golden.is_unread`).
+that no getter answers from (`damage.is_unread`).
 """
 
 from __future__ import annotations
@@ -9,87 +9,16 @@ from __future__ import annotations
 import json
 import os
 import random
-from collections import Counter
-from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
-from zlib import crc32
 
 import pytest
 
-from runfolio.errors import DamageError, RunfolioError
-
-from . import golden, oracle
+from . import damage, golden, oracle
+from .damage import Counts
 from .golden import Golden, Line
 
 SEED = 501
-
-
-class Counts(Counter[str]):
-    """What became of the faults: `told`, `unread` and `beyond` notice; and what must not be."""
-
-    def judge(self, run: Golden, names: tuple[str, ...], lost: list[Line]) -> None:
-        """Read the folder after damage to these files, by which these lines are gone."""
-        self["faults"] += 1
-        try:
-            found = oracle.read(run.folder)
-            self["lost"] += golden.differs(run, found, lost)
-        except RunfolioError:
-            self["lost"] += 1
-        except Exception:  # noqa: BLE001  (that there is none is what the test is about)
-            self["uncaught"] += 1
-        else:
-            files = {finding.file for finding in found.damage}
-            unheard = golden.untold(names, lost, found.damage)
-            if all(map(golden.is_unread, names)):
-                self["unread"] += 1
-            elif not all(run.is_beyond_notice(line, lost) for line in unheard):
-                self["silent"] += 1
-            elif not found.damage and unheard:
-                self["beyond"] += 1
-            elif not lost and not all(name in files or golden.is_unread(name) for name in names):
-                self["silent"] += 1
-            else:
-                self["told"] += 1
-
-    def judge_told(self, run: Golden) -> None:
-        """Read the folder after foreign lines came into it: that must be told, if by SHA256SUMS alone."""
-        self["faults"] += 1
-        try:
-            is_told = bool(oracle.read(run.folder).damage)
-        except RunfolioError:
-            is_told = True
-        except Exception:  # noqa: BLE001
-            self["uncaught"] += 1
-            return
-        by_sums = not is_told and run.has_ended and golden.sums_fail(run.folder)
-        self["told" if is_told else "sums" if by_sums else "silent" if run.has_ended else "beyond"] += 1
-
-    def judge_data(self, run: Golden, *damaged: str) -> None:
-        """Ask for the data of all results: those with a damaged file raise DamageError, the others are equal."""
-        for stored in oracle.read(run.folder).results.values():
-            is_damaged = any(part.file in damaged for part in stored.record.parts)
-            try:
-                data = stored["data"]
-            except DamageError:
-                self["lost"] += not is_damaged
-            else:
-                self["silent"] += is_damaged
-                self["lost"] += not is_damaged and not golden.same(data, run.data[stored.record.key])
-        self["read"] += 1
-
-    def row(self) -> dict[str, int]:
-        """What a row of the table has of them."""
-        names = ("faults", "lost", "silent", "uncaught")
-        return {"trials": self["faults"], **{name: self[name] for name in names}}
-
-    def __str__(self) -> str:
-        named = {
-            "unread": "in files that no getter reads",
-            "beyond": "of a killed run that nothing can tell",
-            "sums": "that SHA256SUMS alone tells",
-        }
-        return "".join(f", {self[name]} {text}" for name, text in named.items() if self[name])
 
 
 @pytest.fixture(params=golden.FORMS)
@@ -122,7 +51,7 @@ class TestACut:
         counts, missed = Counts(), 0
         for name, data in run.files.items():
             few = name.endswith(".parquet") or run.folder.parent.name not in ("small", "killed")
-            with golden.opened(run, name) as fd:
+            with damage.opened(run, name) as fd:
                 for offset in offsets(run, name, size(7 if few else 1, 1)):
                     os.ftruncate(fd, offset)
                     assert os.fstat(fd).st_size < len(data), "the fault did not fire"
@@ -142,10 +71,10 @@ class TestACut:
     def test_that_left_nul_bytes_as_a_power_cut_does_is_told(self, run, size, tally):
         counts, missed = Counts(), 0
         for name, data in run.files.items():
-            with golden.opened(run, name) as fd:
+            with damage.opened(run, name) as fd:
                 for offset in offsets(run, name, size(61, 3)):
                     nul = data[:offset] + bytes(len(data) - offset)
-                    golden.put(fd, nul)
+                    damage.put(fd, nul)
                     assert nul != data, "the fault did not fire"
                     if name.startswith("results/"):  # the size is right: it shows when the data is asked for
                         counts["faults"] += 1
@@ -167,7 +96,7 @@ class TestAFile:
     def test_that_is_gone_is_told_and_takes_nothing_else(self, run, what, tally):
         counts, missed = Counts(), 0
         for name in run.files:
-            with golden.changed(run, {name: None if what == "removed" else b""}):
+            with damage.changed(run, {name: None if what == "removed" else b""}):
                 counts.judge(run, (name,), run.lines.get(name, []))
                 missed += is_missed_by_naive(run, name, b"")
                 if not name.endswith(".jsonl"):
@@ -185,7 +114,7 @@ class TestAFile:
         for one, other in combinations(run.files, 2):
             if {one, other} <= run.lines.keys() and one.partition(".")[0] == other.partition(".")[0]:
                 continue  # of one kind: see below
-            with golden.changed(run, {one: run.files[other], other: run.files[one]}):
+            with damage.changed(run, {one: run.files[other], other: run.files[one]}):
                 lost = [line for name in (one, other) for line in run.lines.get(name, [])]
                 counts.judge(run, (one, other), lost)
                 counts.judge_data(run, one, other) if not lost else None
@@ -205,12 +134,12 @@ class TestAFile:
         for other in (golden.record(one, tmp_path / f"other-{one}") for one in golden.FORMS):
             for name in run.files.keys() - {"SHA256SUMS"}:
                 data = other.files.get(name, run.files[name])
-                if data != run.files[name] and not golden.is_unread(name):
-                    with golden.changed(run, {name: data}):
+                if data != run.files[name] and not damage.is_unread(name):
+                    with damage.changed(run, {name: data}):
                         is_table = name.startswith("results/")
                         counts["faults"] += is_table
                         counts.judge_data(run, name) if is_table else counts.judge_told(run)
-                        missed += all(is_sound(line) for line in data.splitlines())
+                        missed += all(damage.is_sound(line) for line in data.splitlines())
         assert missed
         tally(
             test=f"a file of another run in a run {form}{counts}",
@@ -223,11 +152,11 @@ class TestAFile:
 class TestALine:
     def test_that_was_removed_is_told_and_takes_no_other(self, run, tally):
         counts, missed = Counts(), 0
-        for name, line in each_line(run):
+        for name, line in damage.each_line(run):
             data = run.files[name]
-            with golden.changed(run, {name: data[: line.begin] + data[line.end :]}):
+            with damage.changed(run, {name: data[: line.begin] + data[line.end :]}):
                 counts.judge(run, (name,), [line])
-                missed += all(map(is_sound, (run.folder / name).read_bytes().splitlines()))
+                missed += all(map(damage.is_sound, (run.folder / name).read_bytes().splitlines()))
         assert missed == run.records
         assert run.has_ended != bool(counts["beyond"])
         tally(
@@ -239,13 +168,13 @@ class TestALine:
 
     def test_that_stands_twice_is_told_and_given_once(self, run, tally):
         counts, missed = Counts(), 0
-        for name, line in each_line(run):
+        for name, line in damage.each_line(run):
             data = run.files[name]
             copy = data[line.begin : line.end]
             for place in {line.end, len(data), 0}:
-                with golden.changed(run, {name: data[:place] + copy + data[place:]}):
+                with damage.changed(run, {name: data[:place] + copy + data[place:]}):
                     counts.judge(run, (name,), [])
-                    missed += all(map(is_sound, (run.folder / name).read_bytes().splitlines()))
+                    missed += all(map(damage.is_sound, (run.folder / name).read_bytes().splitlines()))
         tally(
             test=f"a line of a run {run.folder.parent.name} duplicated{counts}",
             acknowledged=run.records,
@@ -255,19 +184,19 @@ class TestALine:
 
     def test_that_moved_into_another_journal_is_told(self, run, tally):
         counts, missed = Counts(), 0
-        for name, line in each_line(run):
+        for name, line in damage.each_line(run):
             for other in run.lines.keys() - {name}:
                 data, target = run.files[name], run.files[other]
                 moved = {
                     name: data[: line.begin] + data[line.end :],
                     other: target + data[line.begin : line.end],
                 }
-                with golden.changed(run, moved):
+                with damage.changed(run, moved):
                     if name.partition(".")[0] == other.partition(".")[0]:
                         counts.judge_told(run)
                     else:
                         counts.judge(run, (name, other), [line])
-                    missed += all(map(is_sound, (run.folder / other).read_bytes().splitlines()))
+                    missed += all(map(damage.is_sound, (run.folder / other).read_bytes().splitlines()))
         tally(
             test=f"a line of a run {run.folder.parent.name} moved into another journal{counts}",
             acknowledged=run.records,
@@ -282,16 +211,6 @@ class TestALine:
             for _ in range(min(len(lines) - 1, 5)):
                 order = chosen.sample(data, len(data))
                 if order != data:
-                    with golden.changed(run, {name: b"".join(order)}):
+                    with damage.changed(run, {name: b"".join(order)}):
                         found = oracle.read(run.folder)
-                        assert not golden.differs(run, found, []) and found.damage == []
-
-
-def each_line(run: Golden) -> Iterator[tuple[str, Line]]:
-    """Every line of every journal."""
-    return ((name, line) for name, lines in run.lines.items() for line in lines)
-
-
-def is_sound(line: bytes) -> bool:
-    """What a reader with checksums alone asks of a line."""
-    return line[-18:] == b',"crc":"%08x"}' % crc32(line[:-18])
+                        assert not damage.differs(run, found, []) and found.damage == []
