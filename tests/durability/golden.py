@@ -84,7 +84,7 @@ def record(form: str, root: Path) -> Golden:
     if form == "killed":
         in_killed_child(lambda: killed(root))
     else:
-        {"ended": ended, "resumed": resumed, "pipeline": pipeline, "small": small}[form](root)
+        _FORMS[form](root)
     (folder,) = root.iterdir()
     return as_written(folder)
 
@@ -149,16 +149,19 @@ def ended(root: Path) -> None:
     """A run with nested parts, a report, a restore, a step that failed and a forked child's lines."""
     with Status(name="ended", root=root, tags=["golden"], clock=fixed_clock()) as status:
         _first_steps(status)
-        after = status.snapshots[-1].snapshot_id
-        try:
-            with status.step("Model", "fit"):
-                raise ValueError("told to")
-        except ValueError:
-            status.log("it failed")
-        status.restore_from_snapshot(after)
+        _back_and_forth(status)
         in_killed_child(lambda: status.log("from a child"))
         with status.step("Reporter", "numbers") as step:
             step.result({"mean": 35.25, "names": ["Ada", "Bob"], "missing": None})
+
+
+def alone(root: Path) -> None:
+    """A short run of one writer that has all kinds of lines."""
+    with Status(name="alone", root=root, clock=fixed_clock(), profile="digest") as status:
+        with status.step("Loader", "csv") as step:
+            step.progress(1, 3)
+            step.result(people())
+        _back_and_forth(status)
 
 
 def resumed(root: Path) -> None:
@@ -191,9 +194,22 @@ def pipeline(root: Path) -> None:
     Executor(config, root=root).run()
 
 
+def _back_and_forth(status: Status) -> None:
+    after = status.snapshots[-1].snapshot_id
+    try:
+        with status.step("Model", "fit"):
+            raise ValueError("told to")
+    except ValueError:
+        status.log("it failed")
+    status.restore_from_snapshot(after)
+
+
 def _first_steps(status: Status) -> None:
     with status.step("Loader", "csv") as step:
         step.progress(1, 3)
         frame = step.result(people())
     with status.step("Splitter", "two", data=frame) as step:
         step.result({"train": frame.head(2), "rest": {"a/b": frame.tail(1)}, "share": {"of": 0.5}})
+
+
+_FORMS = {"small": small, "alone": alone, "ended": ended, "resumed": resumed, "pipeline": pipeline}
