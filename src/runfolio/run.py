@@ -159,8 +159,8 @@ class Run(RunView):
         for event in self._events("lost"):
             lost = converted(event.context, Lost)
             writer = next((name for name, stream in writers if event in stream.get("event", ())), layout.MAIN_WRITER)
-            count = lost.records + lost.results if lost else "some"
-            reason = f"{count} records could not be written before seq {event.seq}: {event.message}"
+            count = f"{lost.records + lost.results:,}" if lost else "some"
+            reason = f"the run went on without {count} records before seq {event.seq}: {event.message}"
             findings.append(Finding(file=layout.journal_name("event", writer), reason=reason))
         return findings
 
