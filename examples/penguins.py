@@ -76,7 +76,7 @@ def main() -> None:
     print(summary, end="\n\n")
     folder = status.folder
     assert folder is not None
-    print(f"{folder}/")
+    print(f"{folder.parent.name}/{folder.name}/")
     for path in sorted(folder.rglob("*")):
         if path.is_file():
             print(f"  {path.relative_to(folder)}  ({path.stat().st_size:,} bytes)")

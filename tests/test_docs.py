@@ -39,7 +39,7 @@ import pandas as pd
 import pytest
 
 import runfolio
-from runfolio import Status, codec, jsonschema, layout, load_run, lock, values
+from runfolio import Status, codec, heartbeat, jsonschema, layout, load_run, lock, values
 from runfolio.frames import carriers
 from runfolio.schema import parts_of
 from runfolio.view import RunView
@@ -358,7 +358,7 @@ def test_the_limits_are_those_of_the_code() -> None:
     text = (REPOSITORY / FORMAT).read_text(encoding="utf-8")
     assert f"| {codec.MAX_LINE:,} bytes;" in text
     assert f"| {values.MAX_DEPTH} levels, itself included |" in text
-    assert f"every {lock.HEARTBEAT_SECONDS:.0f} seconds" in " ".join(text.split())
+    assert f"every {heartbeat.HEARTBEAT_SECONDS:.0f} seconds" in " ".join(text.split())
     assert f"less than {lock.SILENCE_SECONDS:.0f} seconds old" in " ".join(text.split())
 
 

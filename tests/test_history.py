@@ -273,6 +273,22 @@ class TestDamage:
             with pytest.raises(DamageError):
                 run.results["Loader[csv]"]["data"]
 
+    def test_a_result_without_parts_is_no_result(self, ended):
+        path = ended / "results.jsonl"
+        lines = lines_of(path)
+        path.write_bytes(seal({**fields_of(lines[0]), "parts": []}) + lines[1])
+        run = load_damaged(ended)
+        assert "no result: Expected `array` of length >= 1" in run.damage[0].reason
+        assert list(run.get_data_by_module(["Loader", "Preprocessor"])) == ["Preprocessor"]
+
+    def test_a_result_of_parts_with_and_without_names_comes_without_its_names(self, ended):
+        path = ended / "results.jsonl"
+        lines = lines_of(path)
+        fields = fields_of(lines[0])
+        (part,) = fields["parts"]
+        path.write_bytes(seal({**fields, "parts": [{**part, "name": "a"}, part]}) + lines[1])
+        assert list(load_run_of_changed_size(ended).get_data_by_module("Loader")) == ["Loader"]
+
     def test_a_path_of_another_form_is_no_path(self, status):
         path = status.folder / "snapshots.jsonl"
         fields = fields_of(lines_of(path)[-1])

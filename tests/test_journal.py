@@ -13,6 +13,7 @@ from runfolio import files, journal
 from runfolio.codec import MAX_LINE
 from runfolio.errors import FormatError, WriteError
 from runfolio.journal import Journal, Tail
+from runfolio.policy import Policy
 
 
 def lines_of(tail: Tail) -> list[bytes]:
@@ -20,7 +21,7 @@ def lines_of(tail: Tail) -> list[bytes]:
 
 
 def test_what_is_appended_is_read_on_line_by_line(tmp_path):
-    written, tail = Journal(tmp_path / "a.jsonl"), Tail(tmp_path / "a.jsonl")
+    written, tail = Journal(tmp_path / "a.jsonl", Policy()), Tail(tmp_path / "a.jsonl")
     for n in range(5):
         written.append(b"%d\n" % n)
         assert lines_of(tail) == [b"%d" % n]
@@ -29,9 +30,9 @@ def test_what_is_appended_is_read_on_line_by_line(tmp_path):
 
 
 def test_a_journal_is_never_opened_twice_to_write(tmp_path):
-    Journal(tmp_path / "a.jsonl").close()
+    Journal(tmp_path / "a.jsonl", Policy()).close()
     with pytest.raises(WriteError):
-        Journal(tmp_path / "a.jsonl")
+        Journal(tmp_path / "a.jsonl", Policy())
 
 
 def test_of_a_file_that_is_not_there_yet_nothing_is_read(tmp_path):

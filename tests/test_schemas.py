@@ -18,7 +18,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from runfolio import Executor, Status, jsonschema, layout
-from runfolio.errors import WriteError
+from runfolio.errors import WriteError, WriteWarning
 from runfolio.records import EventType
 
 COMMITTED = Path(__file__).parent.parent / "schemas"
@@ -66,6 +66,16 @@ def record_pipeline(folder: Path) -> Path:
     executor.run()
     assert executor.status.folder is not None
     return executor.status.folder
+
+
+def record_loss(folder: Path) -> Path:
+    """Record a run that goes on without a result."""
+    with pytest.warns(WriteWarning), Status(root=folder / "lossy", on_write_error="warn") as status:
+        status.start()
+        assert status.folder is not None
+        (status.folder / "results").touch()
+        status.store_result("report", {"a": 1})
+    return status.folder
 
 
 def lines_of(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -126,7 +136,7 @@ def test_a_committed_schema_is_valid_in_its_dialect_and_names_itself(kind: str) 
 
 def test_every_line_of_a_run_conforms(run_folder: Path, tmp_path: Path) -> None:
     seen = []
-    for kind, line in [*lines_of(run_folder), *lines_of(record_pipeline(tmp_path))]:
+    for kind, line in [*lines_of(run_folder), *lines_of(record_pipeline(tmp_path)), *lines_of(record_loss(tmp_path))]:
         assert problems(kind, line) == [], line
         seen.append((kind, line.get("type", "")))
     assert {kind for kind, _ in seen} == set(KINDS)

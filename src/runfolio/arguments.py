@@ -17,6 +17,7 @@ from msgspec import ValidationError, convert, json, to_builtins
 from runfolio.errors import ContextError, UsageError
 from runfolio.field import ChangeType, Field, Profile
 from runfolio.parts import flattened, name_of
+from runfolio.policy import Access, Durability, OnWriteError, Policy
 from runfolio.records import Description, Failure, Metadata, Outcome, PathStep
 from runfolio.schema import Schema, Schemas, parts_of
 from runfolio.tables import is_table
@@ -120,6 +121,15 @@ def free_of(context: dict[str, Any], reserved: tuple[str, ...]) -> dict[str, Any
                 f"context has the key {key!r}, which is recorded by itself", remedy="give it another name", key=key
             )
     return context
+
+
+def policy(durability: Any, access: Any, on_write_error: Any) -> Policy:
+    """How to write, by options that are each one of theirs. Raises UsageError."""
+    return Policy(
+        durability=one_of(durability, get_args(Durability), "durability"),
+        access=one_of(access, get_args(Access), "access"),
+        on_write_error=one_of(on_write_error, get_args(OnWriteError), "on_write_error"),
+    )
 
 
 def metadata(given: Mapping[str, Any] | Metadata | None, profile: Profile) -> Metadata:

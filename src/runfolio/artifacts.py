@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec import Struct, json
@@ -11,7 +13,7 @@ from msgspec import Struct, json
 from runfolio import parts as names
 from runfolio.errors import DamageError, DataError, NotFoundError, UsageError
 from runfolio.field import Profile
-from runfolio.files import sha256, write_error
+from runfolio.files import create, make_folder, put, remove, sha256, write_error
 from runfolio.parts import is_utf8
 from runfolio.records import Format, Part, Result
 from runfolio.schema import Schema, Schemas, parts_of
@@ -22,6 +24,7 @@ from runfolio.values import MAX_DEPTH
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from runfolio.policy import Policy
     from runfolio.tables.forms import Carried
 
 Ticks = Callable[[], tuple[float, float]]
@@ -129,6 +132,15 @@ NewFile = Callable[[str, str], "tuple[Path, Path]"]
 """Gives for a decoration and a suffix the path of a new file, and the temporary path to write it at first."""
 
 
+class Means(NamedTuple):
+    """What the files of a result are written with."""
+
+    new_file: NewFile
+    profile: Profile
+    policy: Policy
+    ticks: Ticks
+
+
 class Content(Struct, frozen=True):
     """What one file of a result is to hold, checked: a table and its schema, a stream of tables, or a report's text."""
 
@@ -163,17 +175,15 @@ def contents_of(data: Any, given: Schemas, profile: Profile) -> list[Content]:
     return [_content(name, part, schemas.get(name), profile) for name, part in names.flattened(data)]
 
 
-def schemas_of(written: list[Written]) -> Schemas:
+def schemas_of(written: list[Written] | list[Content]) -> Schemas:
     """The schema of a result, that of each part where there are several, None for a report."""
-    found = {one.part.name: one.schema for one in written if one.schema is not None}
+    found = {_name_of(one): one.schema for one in written if one.schema is not None}
     if None in found:
         return found[None]
     return {name: schema for name, schema in found.items() if name is not None} or None
 
 
-def write_parts(
-    new_file: NewFile, decoration: str, contents: list[Content], profile: Profile, ticks: Ticks
-) -> list[Written]:
+def write_parts(means: Means, decoration: str, contents: list[Content]) -> list[Written]:
     """Write the files of a result and say what they are; the commit line is the caller's.
 
     Raises WriteError, DataError, and what a stream raises; no file stays then.
@@ -182,12 +192,14 @@ def write_parts(
     paths: list[Path] = []
     try:
         for content in contents:
-            path, temporary = new_file(f"{decoration}-{content.name}" if content.name else decoration, content.format)
+            path, temporary = means.new_file(
+                f"{decoration}-{content.name}" if content.name else decoration, content.format
+            )
             paths.append(path)
-            written.append(_write(content, path, temporary, profile, ticks))
+            written.append(_write(means, content, path, temporary))
     except BaseException:
         for path in paths:
-            path.unlink(missing_ok=True)
+            remove(path)
         raise
     return written
 
@@ -195,14 +207,22 @@ def write_parts(
 def passed_on(data: Any, folder: Path, written: list[Written]) -> Any:
     """The data as its next user takes it: streams that writing used up are read from their files instead."""
     found = {one.part.name: one for one in written}
-    leaves = names.flattened(data)
-    if not any(_is_used_up(leaf) for _, leaf in leaves):
+    if not uses_up(data):
         return data
 
     def leaf_of(name: str | None, leaf: Any) -> Any:
         return Batches(folder, found[name].part, found[name].schema) if _is_used_up(leaf) else leaf
 
-    return names.joined((name, leaf_of(name, leaf)) for name, leaf in leaves)
+    return names.joined((name, leaf_of(name, leaf)) for name, leaf in names.flattened(data))
+
+
+def uses_up(data: Any) -> bool:
+    """Whether to write the data, or a part of it, takes it from who gave it."""
+    return any(_is_used_up(leaf) for _, leaf in names.flattened(data))
+
+
+def _name_of(one: Written | Content) -> str | None:
+    return one.part.name if isinstance(one, Written) else one.name
 
 
 def _is_used_up(leaf: Any) -> bool:
@@ -272,18 +292,21 @@ class _Naming:
             error.what = f"part {self._name!r}: {error.what}"
 
 
-def _write(content: Content, path: Path, temporary: Path, profile: Profile, ticks: Ticks) -> Written:
+def _write(means: Means, content: Content, path: Path, temporary: Path) -> Written:
     """Write one file: at a temporary path first, so that it is there whole or not at all."""
     try:
         try:
-            path.parent.mkdir(exist_ok=True)
+            with suppress(FileExistsError):
+                make_folder(path.parent, means.policy)
+            os.close(create(temporary, means.policy))
             if content.stream is None:
                 _write_whole(content, temporary)
         except OSError as error:
             raise write_error(error, path) from error
-        return _put_in_place(content, path, temporary, profile, ticks)
-    finally:
-        temporary.unlink(missing_ok=True)
+        return _put_in_place(means, content, path, temporary)
+    except BaseException:
+        remove(temporary)
+        raise
 
 
 def _write_whole(content: Content, temporary: Path) -> None:
@@ -299,18 +322,18 @@ def _write_whole(content: Content, temporary: Path) -> None:
         frames.store(table.replace_schema_metadata(metadata), str(temporary))
 
 
-def _put_in_place(content: Content, path: Path, temporary: Path, profile: Profile, ticks: Ticks) -> Written:
+def _put_in_place(means: Means, content: Content, path: Path, temporary: Path) -> Written:
     kind, schema, (rows, columns), spent = content.type, content.schema, content.shape, (0.0, 0.0)
     if content.stream is not None:
         from runfolio.tables import streams  # noqa: PLC0415
 
         with _Naming(content.name):
-            found = streams.write(content.stream, temporary, profile if schema is None else None, ticks)
+            found = streams.write(content.stream, temporary, means.profile if schema is None else None, means.ticks)
         kind, rows, columns, spent = found.type, found.rows, found.columns, found.spent
         schema = schema or Schema.of(found.rows, found.fields or [])
     try:
         size, digest = sha256(temporary)
-        temporary.replace(path)
+        put(temporary, path, means.policy)
     except OSError as error:
         raise write_error(error, path) from error
     part = Part(

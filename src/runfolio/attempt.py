@@ -1,4 +1,4 @@
-"""An attempt: what a process that resumes a run takes over from those that worked on it before."""
+"""An attempt: what a process that resumes or joins a run takes over from those that work or worked on it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from runfolio.errors import DamageWarning, UsageError
 from runfolio.history import History
+from runfolio.policy import Policy, access_of
 from runfolio.records import Continued, Header, SegmentFile
 from runfolio.run import Run
 from runfolio.standing import Standing
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 class Attempt(Struct, frozen=True, kw_only=True):
     """Where earlier attempts left a run: what it is, how it stands, and which writer to go on for.
 
+    `policy` is that of the run so far, by its header and its folder.
     `spent_seconds` is what they took together, each from its first record to its last.
     """
 
@@ -30,6 +32,7 @@ class Attempt(Struct, frozen=True, kw_only=True):
     left: Continued
     start_time: datetime
     spent_seconds: float
+    policy: Policy
 
 
 def left_behind(folder: Path) -> Attempt:
@@ -37,15 +40,43 @@ def left_behind(folder: Path) -> Attempt:
 
     Raises FormatError if the folder is no run's, UsageError if the run is completed, or its writer lives.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DamageWarning)  # a torn last line is what a killed process leaves
-        run = Run(folder)
-    header, start = run._header(), run.start_time
-    if run.state not in ("interrupted", "failed") or header is None or start is None:
+    run, header, start = _opened(folder)
+    if run.state not in ("interrupted", "failed"):
         raise UsageError(
             f"{folder} can't be resumed: it is {run.state}, {run.state_reason}",
             remedy="begin another run" if run.state != "in_progress" else "wait until its writer has ended",
         )
+    return _attempt(folder, run, header, start)
+
+
+def under_way(folder: Path) -> Attempt:
+    """How a run stands that another process writes.
+
+    Raises FormatError if the folder is no run's, UsageError if no one writes the run.
+    """
+    run, header, start = _opened(folder)
+    if run.state != "in_progress":
+        raise UsageError(
+            f"{folder} can't be joined: it is {run.state}, {run.state_reason}",
+            remedy="begin another run" if run.state == "completed" else "go on with it by Status.resume",
+        )
+    return _attempt(folder, run, header, start)
+
+
+def _opened(folder: Path) -> tuple[Run, Header, datetime]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DamageWarning)  # a torn last line is what a killed process leaves
+        run = Run(folder)
+    header, start = run._header(), run.start_time
+    if header is None or start is None:
+        raise UsageError(
+            f"{folder} tells neither who wrote it nor when: it is {run.state}, {run.state_reason}",
+            remedy="begin another run",
+        )
+    return run, header, start
+
+
+def _attempt(folder: Path, run: Run, header: Header, start: datetime) -> Attempt:
     history = run._history
     writers = history.timeline.attempts()
     left = [
@@ -54,10 +85,11 @@ def left_behind(folder: Path) -> Attempt:
         if writer == writers[-1]
     ]
     return Attempt(
-        history=History(folder),
+        history=History(folder.absolute()),
         header=header,
         standing=run._stand(),
         left=Continued(writers[-1], left),
         start_time=start,
         spent_seconds=sum(map(history.timeline.seconds, writers)),
+        policy=Policy(durability="power" if header.durability == "power" else "process", access=access_of(folder)),
     )

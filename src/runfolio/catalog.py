@@ -180,6 +180,7 @@ def _of_manifest(folder: str, found: Manifest) -> RunRow:
         results=totals.results,
         bytes=totals.bytes,
         error=None if found.error is None else one_line(found.error),
+        damage=f"{found.lost:,} records could not be written" if found.lost else None,
     )
 
 

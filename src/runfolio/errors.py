@@ -1,4 +1,4 @@
-"""Every error that runfolio raises, and the one warning it gives.
+"""Every error that runfolio raises, and the two warnings it gives.
 
 ::
 
@@ -18,6 +18,7 @@
         └── DamageError              bytes that are not what was written
 
     DamageWarning                    given once when a damaged run is loaded
+    WriteWarning                     given where on_write_error is "warn" and records are lost
 
 Each error says what is wrong, where, and what to do, and carries these as fields: `what`, `remedy`, and those of
 `file`, `line`, `column` and `key` that apply (the others are None).
@@ -48,6 +49,7 @@ __all__ = [
     "StepsError",
     "UsageError",
     "WriteError",
+    "WriteWarning",
 ]
 
 
@@ -163,6 +165,10 @@ class WriteError(RunfolioError):
         super().__init__(what, remedy=remedy, file=file)
         self.errno = errno
 
+    def again(self) -> WriteError:
+        """The same error, to be kept or raised anew: it holds on to nothing that was at work."""
+        return WriteError(self.what, errno=self.errno, remedy=self.remedy, file=self.file)
+
 
 class FormatError(RunfolioError):
     """The folder is no run folder, or its format is newer than this version of runfolio reads."""
@@ -174,3 +180,7 @@ class DamageError(FormatError):
 
 class DamageWarning(UserWarning):
     """Given once when a damaged run is loaded; `run.damage` lists every finding."""
+
+
+class WriteWarning(UserWarning):
+    """Given where a run goes on though it can't be recorded: when that begins, and when the run ends."""

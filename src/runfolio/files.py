@@ -15,6 +15,9 @@ from runfolio.errors import FormatError, WriteError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from runfolio.policy import Policy
+
+_WRITE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
 READ_FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
@@ -39,18 +42,59 @@ def read_bytes(path: Path, limit: int | None) -> bytes:
         return file.read(limit)
 
 
-def replace(path: Path, data: bytes) -> None:
+def make_folder(path: Path, policy: Policy) -> None:
+    """Make one folder. Raises OSError, FileExistsError if there is one of that name."""
+    path.mkdir(policy.folder_mode)
+    if policy.syncs:
+        sync_folder(path.parent)
+
+
+def create(path: Path, policy: Policy) -> int:
+    """A descriptor to write a file by, empty and of the policy's mode. Raises OSError, also for a symbolic link."""
+    return os.open(path, _WRITE_FLAGS, policy.file_mode)
+
+
+def put(temporary: Path, path: Path, policy: Policy) -> None:
+    """Give a file that was written under a temporary name its own. Raises OSError."""
+    if policy.syncs:
+        fd = os.open(temporary, READ_FLAGS)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+    temporary.replace(path)
+    if policy.syncs:
+        sync_folder(path.parent)
+
+
+def replace(path: Path, data: bytes, policy: Policy) -> None:
     """Put a file in place whole: a temporary file beside it, then `os.replace`. Raises WriteError.
 
-    After a power cut it may be the old one or empty, for neither file nor folder is synced.
+    Unless the policy syncs it, it may be the old one or empty after a power cut.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
+        with os.fdopen(create(temporary, policy), "wb") as file:
+            file.write(data)
+        put(temporary, path, policy)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        remove(temporary)
         raise write_error(error, path) from error
+
+
+def remove(path: Path) -> None:
+    """Remove what a write left that failed, if it can be: what failed is told, and what is left is harmless."""
+    with suppress(OSError):
+        path.unlink()
+
+
+def sync_folder(path: Path) -> None:
+    """Have the names in a folder on the disk. Raises OSError."""
+    fd = os.open(path, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0))
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def sha256(path: Path) -> tuple[int, str]:
@@ -102,7 +146,10 @@ def _irregular(path: Path, what: str) -> FormatError:
 
 
 _REMEDIES = {
+    errno.EDQUOT: "free some space in your quota and write again: what was recorded before is safe",
     errno.ENOSPC: "free some space on that disk and write again: what was recorded before is safe",
+    errno.ENOENT: "bring the folder back and write again, or begin another run",
+    errno.EMFILE: "close some files, or raise the limit of open ones (ulimit -n), and write again",
     errno.EACCES: "allow writing there, or name another root: --root, Status(root=...) or RUNFOLIO_RUNS",
     errno.EPERM: "allow writing there, or name another root: --root, Status(root=...) or RUNFOLIO_RUNS",
     errno.EROFS: "the disk is read-only: name another root with --root, Status(root=...) or RUNFOLIO_RUNS",

@@ -14,47 +14,71 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from runfolio.codec import MAX_LINE
-from runfolio.files import open_regular, write_error
+from runfolio.files import open_regular, remove, sync_folder, write_error
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from runfolio.policy import Policy
+
 BLOCK = 4 * 1024 * 1024
 
+_sync = getattr(os, "fdatasync", os.fsync)
 _APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
 
 
 class Journal:
     """A new journal file, open to append lines to. `lines` and `bytes` count what was acknowledged."""
 
-    __slots__ = ("_fd", "bytes", "lines", "path")
+    __slots__ = ("_fd", "_syncs", "bytes", "lines", "path")
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, policy: Policy) -> None:
         self.path = path
         self.lines = 0
         self.bytes = 0
+        self._syncs = policy.syncs
         try:
-            self._fd = os.open(path, _APPEND, 0o666)
+            self._fd = os.open(path, _APPEND, policy.file_mode)
         except OSError as error:
             raise write_error(error, path) from error
+        if self._syncs:
+            try:
+                sync_folder(path.parent)
+            except OSError as error:
+                os.close(self._fd)
+                remove(path)
+                raise write_error(error, path) from error
 
     def append(self, line: bytes | bytearray) -> None:
-        """Write one line. When this returns, the line survives the end of the process.
+        """Write one line. When this returns, the line survives the end of the process, or the loss of power.
 
-        Raises WriteError; the journal may then end in a part of the line, and must not be appended to again.
+        Raises WriteError; the journal may then end in the line or a part of it, and must not be appended to again: a
+        line that could not be synced is not, even if a later sync succeeds, for the system forgets it once it told.
         """
         try:
             written = os.write(self._fd, line)
+            if written != len(line):
+                raise OSError(errno.ENOSPC, f"{written} of {len(line)} bytes were written")
+            if self._syncs:
+                _sync(self._fd)
         except OSError as error:
             raise write_error(error, self.path) from error
-        if written != len(line):
-            raise write_error(OSError(errno.ENOSPC, f"{written} of {len(line)} bytes were written"), self.path)
         self.lines += 1
         self.bytes += written
 
+    def is_there(self) -> bool:
+        """Whether the file still has its name: one that was removed takes all that is written, and keeps nothing."""
+        try:
+            return os.fstat(self._fd).st_nlink > 0
+        except OSError:
+            return False
+
     def close(self) -> None:
-        """Give the descriptor back."""
-        os.close(self._fd)
+        """Give the descriptor back. Raises WriteError: network file systems tell only then what they could not keep."""
+        try:
+            os.close(self._fd)
+        except OSError as error:
+            raise write_error(error, self.path) from error
 
 
 class Tail:

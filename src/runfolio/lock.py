@@ -9,27 +9,29 @@ alone speaks.
 
 from __future__ import annotations
 
+import errno
 import os
 import platform
 import struct
-import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from msgspec import Struct, json
 
+from runfolio import files
 from runfolio.errors import FormatError
 from runfolio.files import open_regular, read_bytes, write_error
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from runfolio.policy import Policy
+
 try:
     import fcntl
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-HEARTBEAT_SECONDS = 15.0
 SILENCE_SECONDS = 60.0
 """After this long without a heartbeat a writer that can't be asked is presumed dead."""
 
@@ -58,47 +60,40 @@ class Life(Struct, frozen=True):
 class Lock:
     """A writer's lock, taken when made. Raises WriteError."""
 
-    def __init__(self, path: Path, writer: str) -> None:
+    def __init__(self, path: Path, writer: str, policy: Policy) -> None:
         self.path = path
-        self._stop = threading.Event()
-        self._mutex = threading.Lock()
         self._fd = -1
         try:
-            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o666)
+            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), policy.file_mode)
             if _HAS_OFD:
                 fcntl.fcntl(self._fd, fcntl.F_OFD_SETLK, _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))
             found = os.fstat(self._fd)
             holder = Holder(writer, os.getpid(), platform.node(), boot_id(), found.st_dev, found.st_ino)
-            os.write(self._fd, json.encode(holder) + b"\n")
+            line = json.encode(holder) + b"\n"
+            if os.write(self._fd, line) != len(line):
+                raise OSError(errno.ENOSPC, "it was written in part")
         except OSError as error:
             if self._fd >= 0:
-                self.close()
-                path.unlink(missing_ok=True)
+                self.release(remove=True)
             raise write_error(error, path) from error
-        threading.Thread(target=self._beat, name="runfolio-heartbeat", daemon=True).start()
 
     def release(self, *, remove: bool) -> None:
         """Let go of the lock, and remove its file if the run has ended. Safe to call twice."""
-        self._stop.set()
-        with self._mutex:
-            if remove and self._fd >= 0:
-                self.path.unlink(missing_ok=True)
-            self.close()
+        if remove and self._fd >= 0:
+            files.remove(self.path)
+        self.close()
 
     def close(self) -> None:
         """Close this process's descriptor; in a forked child that leaves the parent's lock as it is."""
         fd, self._fd = self._fd, -1
         if fd >= 0:
-            os.close(fd)
+            with suppress(OSError):
+                os.close(fd)
 
-    def _beat(self) -> None:
-        """Touch the lock file now and then, by its descriptor: the folder may be moved meanwhile."""
-        while not self._stop.wait(HEARTBEAT_SECONDS):
-            with self._mutex:
-                if self._fd < 0:
-                    return
-                with suppress(OSError):  # a missed beat is no reason to stop
-                    os.utime(self._fd)
+    def beat(self) -> None:
+        """Touch the lock file, by its descriptor: the folder may be moved meanwhile."""
+        with suppress(OSError):  # a missed beat is no reason to stop
+            os.utime(self._fd)
 
 
 def probe(path: Path, now: float) -> Life:

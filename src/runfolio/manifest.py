@@ -16,14 +16,15 @@ from runfolio.records import Manifest, Result, Segment, SegmentFile, Totals
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from runfolio.policy import Policy
 
 VERSION = "format_version"
 """The key that the error about a newer format carries."""
 
 
-def write(folder: Path, manifest: Manifest) -> None:
+def write(folder: Path, manifest: Manifest, policy: Policy) -> None:
     """Put `run.json` in place. Raises WriteError."""
-    replace(folder / layout.RUN_FILE, codec.encode(manifest))
+    replace(folder / layout.RUN_FILE, codec.encode(manifest), policy)
 
 
 def read(folder: Path) -> Manifest:
@@ -47,6 +48,14 @@ def read(folder: Path) -> Manifest:
         ) from error
     check_version(manifest.format_version, path)
     return manifest
+
+
+def is_over(folder: Path) -> bool:
+    """Whether `run.json` says that the run has ended."""
+    try:
+        return read(folder).state != "in_progress"
+    except FormatError:
+        return False
 
 
 def check_version(found: int | None, path: Path) -> None:
@@ -81,7 +90,7 @@ def measure(folder: Path, own: list[SegmentFile], steps: int) -> tuple[Totals, l
     return Totals(steps=steps, bytes=size, **counted), [Segment(writer, files) for writer, files in segments.items()]
 
 
-def write_sums(folder: Path) -> None:
+def write_sums(folder: Path, policy: Policy) -> None:
     """Write SHA256SUMS over all files of an ended run, for `sha256sum -c SHA256SUMS` in the folder.
 
     The digests of results are those of their commit lines. Raises WriteError.
@@ -98,7 +107,7 @@ def write_sums(folder: Path) -> None:
     for name in sorted([*names, *(name for name, _ in result_files(folder))]):
         with suppress(FileNotFoundError, FormatError):  # what is no regular file is none of the run's
             lines.append(f"{known.get(name) or sha256(folder / name)[1]}  {name}\n")
-    replace(folder / layout.SUMS_FILE, "".join(lines).encode())
+    replace(folder / layout.SUMS_FILE, "".join(lines).encode(), policy)
 
 
 def _length(path: Path) -> SegmentFile:

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from msgspec import Struct, to_builtins
 
 from runfolio import layout
+from runfolio.arguments import message_of
 from runfolio.clock import Clock
-from runfolio.errors import DuplicateKeyError
+from runfolio.errors import DuplicateKeyError, WriteError
 from runfolio.field import ChangeType, Profile
-from runfolio.files import replace
 from runfolio.records import (
     Change,
     Description,
@@ -207,8 +207,7 @@ class Recorder:
                 step_name=step_name,
                 **fields,
             )
-            segment.write("timing", record)
-            if record.parent_id is None:
+            if segment.write("timing", record) and record.parent_id is None:
                 self.writer.count_step()
         return record
 
@@ -271,8 +270,6 @@ class Recorder:
 
         The files are written without holding the mutex, so that a stream may record what it does meanwhile.
         """
-        from runfolio import artifacts  # noqa: PLC0415  (not every run has results)
-
         with self.mutex:
             self.writer.check_open()
             if key in self._keys:
@@ -283,19 +280,33 @@ class Recorder:
                 )
             self._keys.add(key)
         try:
-            decoration = f"{path[-1].module_name}-{path[-1].experiment_name}" if path else key
-            contents = artifacts.contents_of(data, given, self.profile)
-            written = artifacts.write_parts(self._new_file, decoration, contents, self.profile, self._ticks)
-            schemas, parts = artifacts.schemas_of(written), [one.part for one in written]
-            with self.mutex:
-                self.writer.refs(schemas)
-                segment = self.writer.segment()
-                now = self.clock.now()
-                record = Result(seq=segment.seq + 1, key=key, path=path, parts=parts, timestamp=now)
-                segment.write("result", record)
+            return self._store(key, data, given, path)
         except BaseException:
             self._keys.discard(key)
             raise
+
+    def _store(self, key: str, data: Any, given: Schemas, path: tuple[PathStep, ...]) -> Stored:
+        from runfolio import artifacts  # noqa: PLC0415  (not every run has results)
+
+        decoration = f"{path[-1].module_name}-{path[-1].experiment_name}" if path else key
+        contents = artifacts.contents_of(data, given, self.profile)
+        means = artifacts.Means(self._new_file, self.profile, self.writer.policy, self._ticks)
+        try:
+            written = artifacts.write_parts(means, decoration, contents)
+        except WriteError as error:
+            if artifacts.uses_up(data):  # there is nothing left to go on with
+                raise
+            with self.mutex:
+                self.writer.lose("result", error)
+            record = Result(seq=0, key=key, path=path, parts=[], timestamp=self.clock.now())
+            return Stored(record, artifacts.schemas_of(contents), data, (0.0, 0.0))
+        schemas, parts = artifacts.schemas_of(written), [one.part for one in written]
+        with self.mutex:
+            segment = self.writer.segment()
+            self.writer.refs(segment, schemas)
+            now = self.clock.now()
+            record = Result(seq=segment.seq + 1, key=key, path=path, parts=parts, timestamp=now)
+            segment.write("result", record)
         walls, cpus = zip(*(one.spent for one in written), strict=True)
         data = artifacts.passed_on(data, self.writer.folder, written)
         return Stored(record, schemas, data, (sum(walls), sum(cpus)))
@@ -343,7 +354,10 @@ class Recorder:
         """Keep the configuration that the run goes by, and record what there is to tell of it."""
         with self.mutex:
             name = layout.config_name(self.writer.segment().writer)
-            replace(self.writer.folder / name, text.encode())
+            try:
+                self.writer.put(name, text.encode())
+            except WriteError as error:
+                self.writer.lose("config", error)
             return self.writer.event("config", context={**context, "copy": name})
 
     def input(self, running: Running, context: dict[str, Any]) -> Event:
@@ -365,7 +379,7 @@ class Recorder:
         """Take the last snapshot, which describes the last good state, and end the run."""
         with self.mutex:
             if self.writer.ended is None:
-                self.writer.segment()
+                self.writer.hurry()
                 self.flush_progress(None)
                 self._last_snapshot(state, failure)
             self.writer.end(state, failure)
@@ -379,6 +393,21 @@ class Recorder:
             self._restored = Position(standing.path, standing.passed_on)
             self._restores += 1
         return event
+
+    def join(self, attempt: Attempt) -> None:
+        """Take part in a run that another process writes. What it stored so far can't be stored again."""
+        with self.mutex:
+            self.writer.join(attempt)
+            self._keys = set(attempt.standing.results)
+
+    def leave(self, error: BaseException | None) -> None:
+        """Let go of a run that goes on without this process, and say in it if an error is why."""
+        with self.mutex:
+            if error is not None:
+                described = f"{type(error).__name__}: {message_of(error)}"[:1000]
+                self.log(None, described, "error", {})
+            self.flush_progress(None)
+            self.writer.leave()
 
     def resume(self, attempt: Attempt) -> None:
         """Take up a run where it was left: what no committed step stored can be stored again."""

@@ -23,7 +23,7 @@ from runfolio.field import ChangeType, Field, Statistics, described
 from runfolio.schema import Schema, Schemas
 
 State = Literal["not_started", "in_progress", "completed", "failed", "interrupted"]
-EventType = Literal["segment", "state", "step", "progress", "log", "restore", "config", "input"]
+EventType = Literal["segment", "state", "step", "progress", "log", "restore", "config", "input", "lost"]
 Outcome = Literal["completed", "failed"]
 Format = Literal["parquet", "json"]
 Time = Annotated[datetime, Meta(tz=True)]
@@ -206,7 +206,7 @@ class Result(Record, frozen=True, kw_only=True, tag="result"):
 
     key: str
     path: Path
-    parts: list[Part]
+    parts: Annotated[list[Part], Meta(min_length=1)]
     timestamp: Time
 
 
@@ -222,6 +222,7 @@ class Event(Record, frozen=True, kw_only=True, tag="event"):
     restore    the state went back to that of `snapshot_id`
     config     the pipeline of `config.yaml` begins or goes on: `context` is a `Configured`
     input      a step reads a file: `context` is an `Input`
+    lost       records could not be written before this one: `message` says why, `context` is a `Lost`
     =========  =====================================================================================================
     """
 
@@ -315,6 +316,15 @@ class Configured(Struct, frozen=True, kw_only=True):
         return found
 
 
+class Lost(Struct, frozen=True, kw_only=True):
+    """The `context` of an event of type `lost`: how much the run went on without, and the error it began with."""
+
+    records: Count
+    results: Count
+    error: str
+    errno: int | None
+
+
 class Continued(Struct, frozen=True):
     """Which writer a segment goes on for, and where it left that one's files."""
 
@@ -331,6 +341,7 @@ class Header(Struct, frozen=True, kw_only=True):
     sequence: list[str]
     tags: list[str]
     profile: str
+    durability: str
     writer: str
     host: str
     boot_id: str
@@ -373,7 +384,8 @@ class Segment(Struct, frozen=True):
 class Manifest(Struct, frozen=True, kw_only=True, tag_field="kind", tag="run"):
     """`run.json`: which run this is, how it ended and what it amounts to. A cache: the journals are the truth.
 
-    `segments` and `totals` are as of `end_time`, and empty while the run goes on.
+    `segments` and `totals` are as of `end_time`, and empty while the run goes on; `lost` counts what could not be
+    written.
     """
 
     format_version: int
@@ -389,5 +401,6 @@ class Manifest(Struct, frozen=True, kw_only=True, tag_field="kind", tag="run"):
     runfolio: str
     python: str
     error: Failure | None
+    lost: Count
     totals: Totals
     segments: list[Segment]

@@ -14,7 +14,7 @@ from runfolio.errors import DamageError, DamageWarning, FormatError
 from runfolio.files import journals, result_files
 from runfolio.history import Finding, History
 from runfolio.lock import Life, probe
-from runfolio.records import Header, Manifest, SegmentFile
+from runfolio.records import Header, Lost, Manifest, SegmentFile
 from runfolio.view import RunView, converted
 
 if TYPE_CHECKING:
@@ -64,7 +64,8 @@ class Run(RunView):
             }
             self._history.refresh()
             self._check_versions()
-            self._own = self._check_manifest() + self._strangers() + self._torn() + self._lost_results()
+            own = self._check_manifest() + self._strangers() + self._torn() + self._lost_results()
+            self._own = own + self._unwritten()
         return self
 
     @property
@@ -165,6 +166,18 @@ class Run(RunView):
             if size != part.bytes:
                 reason = "it is missing" if size is None else f"it has {size} bytes, and was written with {part.bytes}"
                 findings.append(Finding(file=part.file, reason=reason))
+        return findings
+
+    def _unwritten(self) -> list[Finding]:
+        """What the run went on without."""
+        writers = self._history.timeline.streams.items()
+        findings = []
+        for event in self._events("lost"):
+            lost = converted(event.context, Lost)
+            writer = next((name for name, stream in writers if event in stream.get("event", ())), layout.MAIN_WRITER)
+            count = f"{lost.records + lost.results:,}" if lost else "some"
+            reason = f"the run went on without {count} records before seq {event.seq}: {event.message}"
+            findings.append(Finding(file=layout.journal_name("event", writer), reason=reason))
         return findings
 
     def __reduce__(self) -> tuple[Any, ...]:

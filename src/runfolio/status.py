@@ -27,6 +27,7 @@ from runfolio.clock import SYSTEM, Clock
 from runfolio.errors import NotFoundError, RunfolioError, UsageError, WriteError
 from runfolio.field import ChangeType, Profile
 from runfolio.lock import Life
+from runfolio.policy import Access, Durability, OnWriteError
 from runfolio.recorder import Position, Recorder, Running
 from runfolio.records import (
     Change,
@@ -49,6 +50,8 @@ from runfolio.writer import Writer
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from runfolio.attempt import Attempt
+
 
 class Status(RunView):
     """A run while it is recorded: every write is in its folder before the call returns.
@@ -56,8 +59,14 @@ class Status(RunView):
     The folder is made at the first write, under `root` (by default the environment variable RUNFOLIO_RUNS, else
     `runs`), and named by the run id. `name` and `tags` are for people; `sequence` is the planned order of modules;
     `profile` says what is told of the values of columns: `full` has statistics (range, mean, distinct values), `digest`
-    what is needed to tell whether they changed, `names` nothing but names and dtypes. `clock` is what times are read
-    from. All getters of `RunView` answer from the folder. One Status may be used by several threads.
+    what is needed to tell whether they changed, `names` nothing but names and dtypes. All getters of `RunView` answer
+    from the folder. One Status may be used by several threads.
+
+    What was recorded survives the end of the `process`, however it ends; with `durability="power"` it is on the disk,
+    and survives the loss of power too, for some tenths of a millisecond a write. Files and folders are for their
+    `owner` alone unless `access="umask"`. What can't be written is raised; with `on_write_error="warn"` the pipeline
+    runs on, what was lost is counted, and the run says so when it ends and when it is read. `clock` is what times are
+    read from.
 
     In a `with` statement the run is completed at the end of the block, and failed where an exception leaves it.
 
@@ -71,7 +80,7 @@ class Status(RunView):
     ('completed', ['Loader[two]_Clean[under_40]'], ['CREATE', 'UPDATE'])
 
     Write methods raise RunEndedError after the run's end, WriteError where the operating system refuses, and UsageError
-    for arguments that can't be recorded; nothing is recorded then.
+    for arguments that can't be recorded; nothing is recorded then. After a WriteError the next call tries anew.
     """
 
     def __init__(
@@ -82,6 +91,9 @@ class Status(RunView):
         root: str | PathLike[str] | None = None,
         tags: Iterable[str] = (),
         profile: Profile = "full",
+        durability: Durability = "process",
+        access: Access = "owner",
+        on_write_error: OnWriteError = "raise",
         clock: Clock = SYSTEM,
     ) -> None:
         super().__init__(None)
@@ -91,6 +103,7 @@ class Status(RunView):
             tags=arguments.texts(tags, "tags"),
             profile=one_of(profile, PROFILES, "profile"),
             root=layout.root_of(root),
+            policy=arguments.policy(durability, access, on_write_error),
             clock=clock,
         )
         self._recorder = Recorder(writer)
@@ -107,32 +120,83 @@ class Status(RunView):
         *,
         root: str | PathLike[str] | None = None,
         profile: Profile | None = None,
+        durability: Durability | None = None,
+        on_write_error: OnWriteError = "raise",
         clock: Clock = SYSTEM,
     ) -> Self:
         """Go on with a run that was interrupted or failed, in its own folder: it is in progress when this returns.
 
-        `run` is named as for `load_run`, `profile` is by default that of the run so far. All that was recorded stays,
-        timings included. The next step follows the last one that was committed; what a step had stored before it was
-        stopped can be stored again.
+        `run` is named as for `load_run`, `profile` and `durability` are by default those of the run so far. All that
+        was recorded stays, timings included. The next step follows the last one that was committed; what a step had
+        stored before it was stopped can be stored again.
 
         Raises NotFoundError, UsageError if the run is completed or its writer lives, WriteError.
         """
         from runfolio import attempt  # noqa: PLC0415  (few resume a run)
         from runfolio.root import find  # noqa: PLC0415
 
-        folder = find(run, root)
-        found = attempt.left_behind(folder)
-        header = found.header
-        status = cls(
+        found = attempt.left_behind(find(run, root))
+        status = cls._of(found, profile, durability, on_write_error, clock)
+        status._recorder.resume(found)
+        return status
+
+    @classmethod
+    def join(
+        cls,
+        run: str | PathLike[str],
+        *,
+        root: str | PathLike[str] | None = None,
+        profile: Profile | None = None,
+        durability: Durability | None = None,
+        on_write_error: OnWriteError = "raise",
+        clock: Clock = SYSTEM,
+    ) -> Self:
+        """Take part in a run that another process began, perhaps on another machine that has its folder.
+
+        `run` is named as for `load_run`. What is recorded goes into files of this process's own. A step follows the
+        last one of its thread in this process, or the one named by `after`. `close()`, or the end of a `with` block,
+        leaves the run, which goes on: the process that began it ends it, after the others have left.
+
+        Raises NotFoundError, UsageError if no one writes the run, WriteError.
+
+        >>> with Status(name="parent", root=root) as status:
+        ...     status.start()
+        ...     with Status.join(status.folder) as worker:  # in another process
+        ...         worker.log("part 1 is done")["message"]
+        'part 1 is done'
+        >>> status.state, status.events[-2].message
+        ('completed', 'part 1 is done')
+        """
+        from runfolio import attempt  # noqa: PLC0415  (few join a run)
+        from runfolio.root import find  # noqa: PLC0415
+
+        found = attempt.under_way(find(run, root))
+        status = cls._of(found, profile, durability, on_write_error, clock)
+        status._recorder.join(found)
+        return status
+
+    @classmethod
+    def _of(
+        cls,
+        found: Attempt,
+        profile: Profile | None,
+        durability: Durability | None,
+        on_write_error: OnWriteError,
+        clock: Clock,
+    ) -> Self:
+        """A Status for a run that is there."""
+        header, folder = found.header, found.history.folder
+        return cls(
             name=header.name,
             sequence=header.sequence,
             root=folder.parent,
             tags=header.tags,
             profile=header.profile if profile is None else profile,  # type: ignore[arg-type]  # it is checked
+            durability=found.policy.durability if durability is None else durability,
+            access=found.policy.access,
+            on_write_error=on_write_error,
             clock=clock,
         )
-        status._recorder.resume(found)
-        return status
 
     def start(self) -> None:
         """Begin the run: make its folder. The first write does so by itself; a second call changes nothing."""
@@ -149,6 +213,13 @@ class Status(RunView):
         place = self._recorder.failed_step() if names == (None, None) else names
         self._recorder.end("failed", arguments.failure(error, *place))
 
+    def close(self) -> None:
+        """Leave a run that was joined, or that this forked process's parent began; it goes on without this process.
+
+        Raises UsageError in the process that began the run, which ends it by `complete` or `fail`.
+        """
+        self._recorder.leave(None)
+
     def __enter__(self) -> Self:
         self._entered_by = os.getpid()
         return self
@@ -159,10 +230,10 @@ class Status(RunView):
         if self._recorder.writer.ended is not None or self._entered_by != os.getpid():
             return  # it was ended in the block, or this is a forked child, and the run its parent's
         if error is None:
-            self.complete()
+            self._recorder.leave(None) if self._recorder.writer.guest else self.complete()
             return
         try:
-            self.fail(error)
+            self._recorder.leave(error) if self._recorder.writer.guest else self.fail(error)
         except RunfolioError as failure:
             error.add_note(f"runfolio could not record that the run failed: {failure}")
 
@@ -387,7 +458,15 @@ class Status(RunView):
         return writer.header("", layout.MAIN_WRITER, None) if writer.history is None else super()._header()
 
     def _life(self) -> Life:
+        if self._recorder.writer.ended is not None:
+            return Life(False, "its end could not be written")
         return Life(True, "this process writes it")
+
+    @property
+    def lost(self) -> int:
+        """How many records and results could not be written so far, those included that the folder can't tell yet."""
+        untold = self._recorder.writer.losses.untold
+        return super().lost + (untold.records + untold.results if untold else 0)
 
     @property
     def folder(self) -> Path | None:

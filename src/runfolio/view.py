@@ -17,7 +17,7 @@ from runfolio.arguments import text, texts
 from runfolio.errors import NotFoundError, ReadOnlyError, RunfolioError, UsageError
 from runfolio.history import Finding, History
 from runfolio.lock import Life
-from runfolio.records import Change, Event, Failure, Header, Metadata, Opaque, Result, Snapshot, State, Timing
+from runfolio.records import Change, Event, Failure, Header, Lost, Metadata, Opaque, Result, Snapshot, State, Timing
 from runfolio.schema import Schema, Schemas, parts_of
 from runfolio.standing import FOLDED_KINDS, Standing, fold, is_restore
 from runfolio.timeline import Timeline
@@ -34,6 +34,7 @@ T = TypeVar("T")
 
 WRITE_METHODS = frozenset(
     {
+        "close",
         "complete",
         "end_timing",
         "fail",
@@ -202,6 +203,12 @@ class RunView:
         return list(self._see().of("event"))
 
     @property
+    def lost(self) -> int:
+        """How many records and results could not be written while the run went on (`on_write_error="warn"`)."""
+        found = (converted(event.context, Lost) for event in self._events("lost"))
+        return sum(lost.records + lost.results for lost in found if lost)
+
+    @property
     def opaque(self) -> list[Opaque]:
         """Lines of kinds that this version of runfolio does not know."""
         return list(self._see().of("opaque"))
@@ -330,7 +337,7 @@ class RunView:
             if stored is None:
                 continue
             data = self._stored([stored])[stored.key]["data"]
-            named = stored.parts[0].name is not None
+            named = all(part.name is not None for part in stored.parts)
             found |= {f"{module}_{key}": part for key, part in data.items()} if named else {module: data}
         return found
 

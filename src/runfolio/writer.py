@@ -2,26 +2,32 @@
 
 A segment that failed is never written to again: the next write opens a fresh one, whose header says where the old one
 was left. A forked child has a writer of its own: it forgets its parent's segment and opens one itself when it writes.
+So has a process that joins a run. Neither ends it: they are its guests.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import platform
 import time
+import warnings
 import weakref
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from msgspec import structs, to_builtins
 
 from runfolio import layout, manifest
 from runfolio.clock import Clock
-from runfolio.errors import FormatError, RunEndedError, UsageError
+from runfolio.errors import FormatError, RunEndedError, UsageError, WriteError, WriteWarning
 from runfolio.field import Profile
-from runfolio.files import write_error
+from runfolio.files import make_folder, remove, replace, write_error
 from runfolio.history import History
 from runfolio.lock import boot_id, probe
+from runfolio.losses import Losses, Void
+from runfolio.policy import Policy
 from runfolio.records import (
     Continued,
     Event,
@@ -47,13 +53,22 @@ if TYPE_CHECKING:
     from runfolio.attempt import Attempt
 
 _TRIES = 100
+_EVENTS = layout.journal_name("event", layout.MAIN_WRITER)
 
 
 class Writer:
     """Where a Status writes. Not thread-safe: its owner holds a lock around every call."""
 
     def __init__(
-        self, *, name: str | None, sequence: list[str], tags: list[str], profile: Profile, root: Path, clock: Clock
+        self,
+        *,
+        name: str | None,
+        sequence: list[str],
+        tags: list[str],
+        profile: Profile,
+        root: Path,
+        policy: Policy,
+        clock: Clock,
     ) -> None:
         self.clock = clock
         self.history: History | None = None
@@ -64,7 +79,12 @@ class Writer:
         self._tags = tags
         self.profile = profile
         self._root = root
-        self.forked = False
+        self.policy = policy
+        self.losses = Losses()
+        self.guest = False
+        """Whether the run is another process's: the parent of this one, or that of a run that was joined."""
+        self._left = False
+        self._void: Void | None = None
         self._segment: Segment | None = None
         self._owned: list[Segment] = []
         self._unsealed: tuple[Manifest, list[SegmentFile]] | None = None
@@ -72,7 +92,7 @@ class Writer:
         self._start_tick = clock.monotonic()
         self._spent = 0.0
         self._steps = 0
-        weakref.finalize(self, _close, self._owned)
+        weakref.finalize(self, _abandoned, self._owned)
 
     @property
     def folder(self) -> Path:
@@ -80,21 +100,43 @@ class Writer:
         assert self.history is not None
         return self.history.folder
 
-    def segment(self) -> Segment:
-        """The segment to write to next, opened if need be. Raises RunEndedError, WriteError."""
+    def segment(self) -> Segment | Void:
+        """The segment to write to next, opened if need be. Raises RunEndedError, WriteError.
+
+        Where write errors are only warned of, a void comes in place of one that can't be opened.
+        """
         found = self._segment
         if found is not None and not found.broken:
             return found
         self.check_open()
-        return self._start() if self.history is None else self._go_on(found)
+        return self._next() if self.policy.on_write_error == "raise" else self._next_or_void()
 
     def check_open(self) -> None:
-        """Raise RunEndedError if the run has ended."""
+        """Raise RunEndedError if the run has ended, or this process has left it."""
+        if self._left:
+            raise RunEndedError(f"this process has left {self.folder.name}", remedy="join it again: Status.join(...)")
         if self.ended is not None:
             raise RunEndedError(
-                f"{self.folder.name} is {self.ended}: nothing can be added to it",
+                f"{self.folder.name if self.history else 'the run'} is {self.ended}: nothing can be added to it",
                 remedy="begin another run with a new Status",
             )
+
+    def lose(self, kind: str, error: WriteError) -> None:
+        """Count what could not be written beside the journals, and tell of it in them; or raise it, by the policy."""
+        if self.policy.on_write_error == "raise":
+            raise error
+        self.losses.add(kind, error)
+        segment = self.segment()
+        if isinstance(segment, Segment):
+            with suppress(WriteError):
+                self._tell(segment)
+
+    def put(self, name: str, data: bytes) -> None:
+        """Put a file into the folder. Raises WriteError."""
+        if self.history is None:
+            assert self._void is not None
+            self._void.new_result_file("", "")
+        replace(self.folder / name, data, self.policy)
 
     def event(self, kind: EventType, **fields: Any) -> Event:
         """Write an event."""
@@ -113,8 +155,9 @@ class Writer:
         snapshot_id: str | None = None,
     ) -> Snapshot[Metadata]:
         """Write a snapshot, and before it each schema that it is the first of this segment to name."""
-        refs = SchemaRefs(self.refs(metadata.schema_before), self.refs(metadata.schema_after))
         segment = self.segment()
+        before, after = metadata.schema_before, metadata.schema_after
+        refs = SchemaRefs(self.refs(segment, before), self.refs(segment, after))
         record = Snapshot(
             seq=segment.seq + 1,
             snapshot_id=snapshot_id or segment.new_id("snapshot"),
@@ -129,11 +172,10 @@ class Writer:
         segment.write("snapshot", record)
         return structs.replace(record, metadata=metadata)  # type: ignore[arg-type]
 
-    def refs(self, schemas: Schemas) -> list[SchemaRef]:
+    def refs(self, segment: Segment | Void, schemas: Schemas) -> list[SchemaRef]:
         """References to schemas, each of which is in this segment's journal when this returns."""
         refs = []
         for part, schema in parts_of(schemas):
-            segment = self.segment()
             if schema.schema_id not in segment.schema_ids:
                 segment.write("schema", structs.replace(schema, seq=segment.seq + 1))
                 segment.schema_ids.add(schema.schema_id)
@@ -149,6 +191,7 @@ class Writer:
             sequence=self._sequence,
             tags=self._tags,
             profile=self.profile,
+            durability=self.policy.durability,
             writer=writer,
             host=platform.node(),
             boot_id=boot_id(),
@@ -163,21 +206,51 @@ class Writer:
 
         Raises WriteError, UsageError if another process does so too.
         """
-        self.history, self._run_id = attempt.history, attempt.header.run_id
-        self._start_time, self._spent = attempt.start_time, attempt.spent_seconds
-        self._start_tick = self.clock.monotonic()
+        self._take_up(attempt)
+        self._spent, self._start_tick = attempt.spent_seconds, self.clock.monotonic()
         segment = self._open(layout.token(8), attempt.left)
         try:
             self._refuse_others(segment)
             (self.folder / layout.SUMS_FILE).unlink(missing_ok=True)
             self.event("state", state="in_progress")
-            manifest.write(self.folder, self._manifest(state="in_progress", totals=Totals(), error=None))
+            self._write_manifest()
         except OSError as error:
-            _close(self._owned)
+            self._close()
             raise write_error(error, self.folder) from error
         except BaseException:
-            _close(self._owned)
+            self._close()
             raise
+        self._settle(segment)
+
+    def join(self, attempt: Attempt) -> None:
+        """Begin a segment in a run that another process writes. Raises WriteError."""
+        self.guest = True
+        self._take_up(attempt)
+        self._settle(self._open(layout.token(8), None))
+
+    def leave(self) -> None:
+        """Let go of the segment of a guest. Raises WriteError, UsageError in the process that began the run.
+
+        Where the run has ended meanwhile, its totals and digests are taken again.
+        """
+        if not self.guest:
+            raise UsageError("this process began the run", remedy="complete() or fail() ends it")
+        if self._left:
+            return
+        with suppress(RunEndedError):
+            self.hurry()
+            self.segment()
+        self._left, self._segment = True, None
+        try:
+            self._close(ended=True)
+            if manifest.is_over(self.folder):
+                self._measure_again()
+        finally:
+            self.losses.warn(self.folder)
+
+    def _take_up(self, attempt: Attempt) -> None:
+        self.history, self._run_id = attempt.history, attempt.header.run_id
+        self._start_time = attempt.start_time
 
     def _refuse_others(self, segment: Segment) -> None:
         """Two that resume a run at once each see the other's lock: at most one goes on."""
@@ -193,40 +266,80 @@ class Writer:
         """Count a finished timing that is part of no other."""
         self._steps += 1
 
+    def hurry(self) -> None:
+        """Where nothing could be written, try again at once: what comes next is the last."""
+        segment = self.segment()
+        if isinstance(segment, Void):
+            segment.hurry()
+
     def end(self, state: State, failure: Failure | None) -> None:
         """Write the last event of the run, its totals and digests, and let go of everything.
 
         Raises WriteError. If that comes after the event, the run has ended, and a second call writes what is missing.
-        Raises UsageError in a forked child, whose parent's run it is.
+        Raises UsageError for a guest, whose run it is not.
         """
         if self._unsealed is not None:
             self._seal(*self._unsealed)
             return
-        if self.forked:
-            raise UsageError("a forked process can't end its parent's run", remedy="end it where it was begun")
+        if self.guest:
+            raise UsageError("the run is another process's", remedy="end it where it was begun; close() leaves it")
         duration = self._spent + self.clock.monotonic() - self._start_tick
         context: dict[str, Any] = {"duration_seconds": duration}
         if failure is not None:
             context["error"] = to_builtins(failure)
+        self.hurry()
         event = self.event("state", state=state, message=failure and failure.message, context=context)
-        files, self.ended = self.segment().files(), state
-        self._segment = None
+        segment, self._segment, self.ended = self._segment, None, state
+        if segment is None or segment.seq != event.seq:  # it can't tell that the run has ended: it reads as interrupted
+            self._close()
+            self.losses.warn(self.history and self.folder)
+            return
         ended = self._manifest(state=state, totals=Totals(), error=failure)
         try:
-            self._seal(structs.replace(ended, end_time=event.timestamp, duration_seconds=duration), files)
+            self._seal(structs.replace(ended, end_time=event.timestamp, duration_seconds=duration), segment.files())
         finally:
-            _close(self._owned, ended=True)
+            self._close(ended=True)
 
     def _seal(self, ended: Manifest, files: list[SegmentFile]) -> None:
         """Write totals and digests: once, or until it succeeds. `files` are this process's journals at the end."""
         self._unsealed = ended, files
         try:
             totals, segments = manifest.measure(self.folder, files, self._steps)
-            manifest.write(self.folder, structs.replace(ended, totals=totals, segments=segments))
-            manifest.write_sums(self.folder)
-        except OSError as error:
-            raise write_error(error, self.folder) from error
-        self._unsealed = None
+            manifest.write(self.folder, structs.replace(ended, totals=totals, segments=segments), self.policy)
+            manifest.write_sums(self.folder, self.policy)
+        except (OSError, FormatError, WriteError) as error:
+            failed = self._write_error(error)
+            if self.policy.on_write_error == "raise":
+                raise failed from error
+            warnings.warn(f"{failed.what}: the run has ended without its totals", WriteWarning, stacklevel=2)
+        else:
+            self._unsealed = None
+        self.losses.warn(self.folder)
+
+    def _write_error(self, error: Exception) -> WriteError:
+        cause = error if isinstance(error, OSError) else error.__cause__
+        if isinstance(error, WriteError) or not isinstance(cause, OSError):
+            return error if isinstance(error, WriteError) else WriteError(str(error), file=str(self.folder))
+        return write_error(cause, self.folder)
+
+    def _measure_again(self) -> None:
+        """A guest that leaves after the end: what it wrote is told of in the totals and digests, too."""
+        try:
+            totals, segments = manifest.measure(self.folder, [], 0)
+            found = structs.replace(manifest.read(self.folder), totals=totals, segments=segments)
+            manifest.write(self.folder, found, self.policy)
+            manifest.write_sums(self.folder, self.policy)
+        except (OSError, FormatError) as error:
+            raise self._write_error(error) from error
+
+    def _close(self, *, ended: bool = False) -> None:
+        """Let go of all segments. Raises WriteError, or warns, if the system tells only now that it kept none."""
+        try:
+            _close(self._owned, ended=ended)
+        except WriteError as error:
+            if self.policy.on_write_error == "raise":
+                raise
+            self.losses.add("journal", error)
 
     def _start(self) -> Segment:
         """Make the folder and begin the run in it."""
@@ -236,20 +349,59 @@ class Writer:
         try:
             segment = self._open(layout.MAIN_WRITER, None)
             self._start_time = self.event("state", state="in_progress").timestamp
-            manifest.write(folder, self._manifest(state="in_progress", totals=Totals(), error=None))
+            self._write_manifest()
             self.snapshot(None, None, Metadata(None, None), {"point": "start"})
         except BaseException:
             while self._owned:
                 self._owned.pop().discard()
             self.history = self._segment = None
+            remove(folder / layout.RUN_FILE)
             with suppress(OSError):
-                (folder / layout.RUN_FILE).unlink(missing_ok=True)
                 folder.rmdir()
             raise
         return segment
 
+    def _next(self) -> Segment:
+        segment = self._start() if self.history is None else self._go_on(self._segment)
+        self._settle(segment)
+        return segment
+
+    def _next_or_void(self) -> Segment | Void:
+        """A segment, unless the last one failed just now, or none can be opened."""
+        error = self._segment.error if self._segment is not None else None
+        if self._void is None and error is not None:
+            self._void = Void(self.losses, error, self.clock)
+        if self._void is not None and not self._void.is_due:
+            return self._void
+        try:
+            segment = self._next()
+        except WriteError as failed:
+            self._void = Void(self.losses, failed.again(), self.clock)
+            return self._void
+        self._void = None
+        return segment
+
+    def _settle(self, segment: Segment) -> None:
+        """A segment that stands: what was lost before is told, and what it can't write goes the policy's way."""
+        try:
+            self._tell(segment)
+        except WriteError:
+            segment.broken = True
+            raise
+        segment.lose = None if self.policy.on_write_error == "raise" else self.losses.add
+
+    def _tell(self, segment: Segment) -> None:
+        lost = self.losses.untold
+        if lost is not None:
+            event_id, now = segment.new_id("event"), self.clock.now()
+            fields = {"message": lost.error, "context": to_builtins(lost)}
+            segment.append("event", Event(seq=segment.seq + 1, event_id=event_id, timestamp=now, type="lost", **fields))
+            self.losses.told()
+
     def _go_on(self, old: Segment | None) -> Segment:
         """Open a segment after one that failed, or in a forked child, whose parent may have ended the run since."""
+        if not any(os.path.lexists(self.folder / name) for name in (layout.RUN_FILE, _EVENTS)):
+            raise write_error(OSError(errno.ENOENT, "the run was moved or removed"), self.folder)
         with suppress(FormatError):
             state = manifest.read(self.folder).state
             if state != "in_progress":
@@ -259,7 +411,8 @@ class Writer:
         return self._open(layout.token(8), left)
 
     def _open(self, writer: str, continues: Continued | None) -> Segment:
-        old, segment = self._segment, Segment(self.folder, writer)
+        is_over = partial(manifest.is_over, self.folder) if self.guest else None
+        old, segment = self._segment, Segment(self.folder, writer, self.policy, is_over)
         self._owned.append(segment)
         self._segment = segment
         try:
@@ -272,20 +425,34 @@ class Writer:
         return segment
 
     def _make_folder(self) -> Path:
-        try:
-            self._root.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise write_error(error, self._root) from error
+        self._make_root(_absolute(self._root))
         for _ in range(_TRIES):
-            folder = self._root / layout.new_run_id(self._start_time, self._name)
+            folder = _absolute(self._root) / layout.new_run_id(self._start_time, self._name)
             try:
-                folder.mkdir()
+                make_folder(folder, self.policy)
             except FileExistsError:
                 continue
             except OSError as error:
                 raise write_error(error, folder) from error
             return folder
         raise UsageError(f"no free run id under {self._root} in {_TRIES} tries", remedy="give the run another name")
+
+    def _make_root(self, root: Path) -> None:
+        """Make the root, and the folders that it is in."""
+        try:
+            if not root.is_dir():
+                if root.parent != root:
+                    self._make_root(root.parent)
+                with suppress(FileExistsError):
+                    make_folder(root, self.policy)
+                if not root.is_dir():
+                    raise OSError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        except OSError as error:
+            raise write_error(error, root) from error
+
+    def _write_manifest(self) -> None:
+        """Write the `run.json` of a run that goes on."""
+        manifest.write(self.folder, self._manifest(state="in_progress", totals=Totals(), error=None), self.policy)
 
     def _manifest(self, *, state: State, totals: Totals, error: Failure | None) -> Manifest:
         return Manifest(
@@ -302,6 +469,7 @@ class Writer:
             runfolio=__version__,
             python=platform.python_version(),
             error=error,
+            lost=self.losses.total,
             totals=totals,
             segments=[],
         )
@@ -313,10 +481,30 @@ class Writer:
         self._owned.clear()
         self._segment = None
         if self.history is not None:
-            self.forked = True
+            self.guest = True
             self.history = History(self.history.folder)
 
 
+def _absolute(path: Path) -> Path:
+    """A path that stays what it is when the process goes to another folder."""
+    try:
+        return path.absolute()
+    except OSError as error:
+        raise write_error(error, path) from error
+
+
 def _close(owned: list[Segment], *, ended: bool = False) -> None:
+    failed = None
     while owned:
-        owned.pop().close(ended=ended)
+        try:
+            owned.pop().close(ended=ended)
+        except WriteError as error:
+            failed = failed or error
+    if failed:
+        raise failed
+
+
+def _abandoned(owned: list[Segment]) -> None:
+    """A Status that no one has any more: its run was not ended, and there is no one to tell."""
+    with suppress(WriteError):
+        _close(owned)

@@ -790,7 +790,11 @@ ARGUMENTS: dict[str, tuple[list[str], int, str]] = {
     ),
     "anyway alone": (["p.yaml", "--anyway"], 2, "runfolio: --anyway goes with --resume; see runfolio run --help\n"),
     "YAML itself": ([LOADER], 2, "runfolio: the configuration … can't be read: …\n…\n"),
-    "the root is a file": (["p.yaml", "--root", "p.yaml"], 1, "runfolio: could not write p.yaml: File exists; …\n"),
+    "the root is a file": (
+        ["p.yaml", "--root", "p.yaml"],
+        1,
+        "runfolio: could not write …/p.yaml: Not a dir…; …\n",
+    ),
     "the root can't be made": (["p.yaml", "--root", "/proc/runs"], 1, "runfolio: could not write /proc/runs: …\n"),
     "no run to resume": (["--resume", "latest"], 1, "runfolio: no run 'latest' under …; …\n"),
 }
@@ -840,3 +844,14 @@ class TestWrong:
         kit.chmod(0o700)
         assert result.exit_code == 1
         assert result.stderr.startswith("runfolio: could not write runs: Permission denied")
+
+
+def test_what_could_not_be_recorded_is_told_in_lines_of_the_command(cli: Cli, kit: Path):
+    (kit / "taken").touch()
+    (kit / "p.yaml").write_text("Run: {root: taken, on_write_error: warn}\n" + pipeline())
+    result = cli("run", "p.yaml")
+    assert (result.exit_code, result.stdout) == (1, "")
+    first, second, last = result.stderr.splitlines()
+    assert first.startswith("runfolio: could not write ") and "the run goes on" in first
+    assert "that could not be written and are lost: " in second
+    assert last.startswith("runfolio: nothing of this run could be recorded; ")

@@ -1,4 +1,4 @@
-"""Mutations of golden bytes: of bytes as such, and of JSON as JSON, so that the decoder behind a checksum is reached."""
+"""Mutations of golden bytes: as bytes, and as JSON, so that the decoder behind a checksum is reached."""
 
 from __future__ import annotations
 

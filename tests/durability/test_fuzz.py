@@ -1,4 +1,4 @@
-"""A fuzzer of the readers: whatever is in a folder, they answer or raise an error of this package, and give what is sound.
+"""A fuzzer of the readers: whatever is in a folder, they give what is sound, and raise errors of this package alone.
 
 Inputs go by their number, so that each can be had again: `problem(number)` of its Fuzzer. They run in children, for
 what kills a process or hangs is to be told with its input as well.

@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager, nullcontext, redirect_stdout, 
 from pathlib import Path
 from shlex import quote
 from traceback import format_exception
+from typing import Any
 
 import click
 from msgspec import Struct
@@ -32,7 +33,7 @@ from runfolio.cli.terminal import (
     page,
     size,
 )
-from runfolio.errors import DamageWarning, RunfolioError, StepsError
+from runfolio.errors import DamageWarning, RunfolioError, StepsError, WriteError, WriteWarning
 from runfolio.layout import is_config_name, root_of
 from runfolio.pipeline.executor import Executor
 from runfolio.pipeline.plan import PlannedStep
@@ -174,7 +175,7 @@ def _run(executor: Executor, screen: Screen, *, as_json: bool) -> BaseException 
     """Run a pipeline; returns what made it fail, where that is recorded in its folder."""
     process = os.getpid()
     try:
-        with nullcontext() if as_json else shown(executor, screen):
+        with _losses_told(), nullcontext() if as_json else shown(executor, screen):
             executor.run()
     except BaseException as error:  # a step may call sys.exit
         if os.getpid() != process or not _is_begun(executor):
@@ -186,6 +187,23 @@ def _run(executor: Executor, screen: Screen, *, as_json: bool) -> BaseException 
 def _is_begun(executor: Executor) -> bool:
     """Whether this run was begun, or taken up again."""
     return executor.status.folder is not None and not isinstance(executor.status, Run)
+
+
+@contextmanager
+def _losses_told() -> Iterator[None]:
+    """Tell what could not be recorded in lines of ours, and leave other warnings to Python."""
+    others = warnings.showwarning
+
+    def tell(message: Warning | str, category: type[Warning], *place: Any) -> None:
+        if issubclass(category, WriteWarning):
+            complain(str(message))
+        else:
+            others(message, category, *place)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", WriteWarning)
+        warnings.showwarning = tell  # type: ignore[assignment]  # it is called so
+        yield
 
 
 @contextmanager
@@ -204,7 +222,9 @@ def _aside() -> Iterator[None]:
 def _tell(executor: Executor, wanted: _Wanted, *, as_json: bool) -> None:
     """What there is at the end, as the folder has it."""
     folder = executor.status.folder
-    assert folder is not None
+    if folder is None:
+        raise WriteError("nothing of this run could be recorded", remedy="see to what is told above")
+    folder = _near(folder)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DamageWarning)
         run = Run(folder)
@@ -285,6 +305,13 @@ def _print_end(on: Page, run: Run, executor: Executor, wanted: _Wanted) -> None:
 def _is_default(root: Path) -> bool:
     """Whether runs are looked up there if nothing else is said."""
     return root.absolute() == root_of(None).absolute()
+
+
+def _near(folder: Path) -> Path:
+    """The folder as seen from here, if it lies below."""
+    with suppress(ValueError):
+        return folder.relative_to(Path.cwd())
+    return folder
 
 
 def _files(folder: Path) -> list[tuple[str, str, str]]:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Self
 from runfolio.arguments import message_of
 from runfolio.artifacts import StoredResult
 from runfolio.errors import ConfigError, DataError, StepsError, UsageError
-from runfolio.field import Profile
 from runfolio.pipeline.branches import Branches
 from runfolio.pipeline.callables import STEP, Call
 from runfolio.pipeline.context import StepContext
@@ -69,6 +68,9 @@ class Executor:
             tags=[*settings.tags, *tags],
             root=settings.root if root is None else root,
             profile=settings.profile,
+            durability=settings.durability,
+            access=settings.access,
+            on_write_error=settings.on_write_error,
         )
 
     @classmethod
@@ -115,7 +117,7 @@ class Executor:
         source.problems.raise_any()
         self._base = source.base
         self._on_error = pipeline.settings.on_error
-        self._profile: Profile = pipeline.settings.profile
+        self._settings = pipeline.settings
         self._provenance = Provenance.of_source(source, self.plan, self._on_error)
         self._differences: list[str] = []
         self._ran = False
@@ -158,12 +160,17 @@ class Executor:
     def _begin(self) -> Status:
         if isinstance(self.status, Run):
             assert self.status.folder is not None
-            self.status = Status.resume(self.status.folder.absolute(), profile=self._profile)
+            self.status = Status.resume(
+                self.status.folder.absolute(),
+                profile=self._settings.profile,
+                durability=self._settings.durability,
+                on_write_error=self._settings.on_write_error,
+            )
         assert isinstance(self.status, Status)
         self.status.start()
         folder = self.status.folder
-        assert folder is not None
-        self.status._recorder.config(self._provenance.text, self._provenance.context(folder))
+        if folder is not None:  # it is None where write errors are only warned of
+            self.status._recorder.config(self._provenance.text, self._provenance.context(folder))
         for difference in self._differences:
             self.status.log(f"resumed although {difference}", level="warning")
         return self.status

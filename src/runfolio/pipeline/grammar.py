@@ -26,6 +26,7 @@ from runfolio.field import Profile
 from runfolio.pipeline.callables import SAMPLE, Call, bind, find, in_words, name_of
 from runfolio.pipeline.modules import BUILT_IN, DEFAULT_METHODS
 from runfolio.pipeline.source import Node, Place, Problems, Source, closest, nearest
+from runfolio.policy import Access, Durability, OnWriteError
 
 RUN = "Run"
 METHOD = "method"
@@ -34,7 +35,8 @@ METHOD = "method"
 class Settings(Struct, frozen=True, kw_only=True):
     """The section `Run`: name and tags of the run, the folder that holds the runs, and how it is recorded.
 
-    `on_error` says what a failing step does, `profile` what is told of the values of columns.
+    `on_error` says what a failing step does, `profile` what is told of the values of columns; `durability`, `access`
+    and `on_write_error` are those of `Status`.
     """
 
     name: str | None = None
@@ -42,6 +44,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     root: str | None = None
     on_error: Literal["stop", "continue"] = "stop"
     profile: Profile = "full"
+    durability: Durability = "process"
+    access: Access = "owner"
+    on_write_error: OnWriteError = "raise"
 
 
 class Experiment(Struct, frozen=True):
