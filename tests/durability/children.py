@@ -18,6 +18,7 @@ import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from io import BufferedWriter
+from functools import partial
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -262,7 +263,7 @@ def serve(server: socket.socket) -> None:
             server.send(b"%d" % os.waitpid(wanted["wait"], 0)[1])
             continue
         (pipe,) = fds
-        pid = fork(lambda: _work(server, pipe, wanted))
+        pid = fork(partial(_work, server, pipe, wanted))
         os.close(pipe)
         server.send(b"%d" % pid)
 
