@@ -17,8 +17,8 @@ import time
 import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from io import BufferedWriter
 from functools import partial
+from io import BufferedWriter
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory

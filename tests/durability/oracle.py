@@ -87,10 +87,10 @@ def labels(run: RunView) -> list[str]:
     timed = {one.experiment_name for one in run.timing_records if one.step_name == "run"}
     after = [one for one in run.snapshots if one.context["point"] == "after"]
     found += [f"ended:{one.experiment_name}" for one in after if one.experiment_name in timed]
-    results = run.results
     for one in run.result_records:
         name = one.path[-1].experiment_name if one.path else one.key
-        if one.key in results and _is_whole(results[one.key], name):
+        (stored,) = run._stored([one]).values()  # those as well that a restore went back behind
+        if _is_whole(stored, name):
             found.append(f"result:{name}")
     return found
 
