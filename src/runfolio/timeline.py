@@ -9,6 +9,7 @@ from operator import attrgetter, itemgetter
 from typing import Any
 
 from runfolio.errors import NotFoundError
+from runfolio.layout import MAIN_WRITER
 from runfolio.records import Metadata, Snapshot
 
 Stream = dict[str, list[Any]]
@@ -58,8 +59,11 @@ class Timeline:
         )
 
     def attempts(self) -> tuple[str, ...]:
-        """The writers that went on for each other, beginning with the first of the run."""
-        return max(map(self._chain, self.streams), key=len)
+        """The writers that went on for each other, beginning with the first of the run.
+
+        Guests may have had to go on in another segment as well, more often than the run's own process.
+        """
+        return max(map(self._chain, self.streams), key=lambda chain: (chain[0] == MAIN_WRITER, len(chain)))
 
     def seconds(self, writer: str) -> float:
         """The time from a writer's first record to its last."""
