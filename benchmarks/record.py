@@ -24,10 +24,11 @@ AFTER = Field(name="bill_length_mm", dtype="float64", nullable=True, nulls=2)
 
 
 def measure(sizes: Sizes, folder: Path) -> list[Row]:
-    """A change with some details, and one with both descriptions of its field for information."""
+    """A change with some details; for information one with both descriptions of its field, and one that is synced."""
     return [
         _measure(sizes, folder, "a change", record_plain, BOUND),
         _measure(sizes, folder, "a change, before and after", _described, None),
+        _measure(sizes, folder, "a change, durability power", record_plain, None, power=True),
     ]
 
 
@@ -56,16 +57,26 @@ def _described(status: Status, count: int) -> None:
         )
 
 
-def _limit(fd: int, record: Change, count: int) -> None:
+def _limit(fd: int, record: Change, count: int, *, power: bool) -> None:
     encode, write = json.Encoder().encode, os.write
     for _ in range(count):
         line = encode(record)
         crc32(line)
         write(fd, line)
+        if power:
+            os.fdatasync(fd)
 
 
-def _measure(sizes: Sizes, folder: Path, what: str, record: Callable[[Status, int], None], bound: float | None) -> Row:
-    with Status(root=folder) as status, _appending(folder / "limit") as fd:
+def _measure(
+    sizes: Sizes,
+    folder: Path,
+    what: str,
+    record: Callable[[Status, int], None],
+    bound: float | None,
+    *,
+    power: bool = False,
+) -> Row:
+    with Status(root=folder, durability="power" if power else "process") as status, _appending(folder / "limit") as fd:
         record(status, 1)
         change, count = status.changes[0], sizes.changes
         assert status.folder is not None
@@ -73,10 +84,11 @@ def _measure(sizes: Sizes, folder: Path, what: str, record: Callable[[Status, in
         ours = timed(lambda: record(status, count), count)
         # As long a batch as ours, or a machine with other work on it would interrupt the one more often than the other.
         more = count * AIM
-        theirs = timed(lambda: _limit(fd, change, more), more)
+        theirs = timed(lambda: _limit(fd, change, more, power=power), more)
         what = f"{what} ({size} bytes)"
-        batches = sizes.change_batches
-        return pair("record", what, LIMIT, unit="µs", batches=batches, ours=ours, theirs=theirs, bound=bound)
+        batches = sizes.change_batches // (20 if power else 1) or 1
+        limit = f"{LIMIT} + os.fdatasync" if power else LIMIT
+        return pair("record", what, limit, unit="µs", batches=batches, ours=ours, theirs=theirs, bound=bound)
 
 
 @contextmanager

@@ -64,7 +64,8 @@ class Run(RunView):
             }
             self._history.refresh()
             self._check_versions()
-            self._own = self._check_manifest() + self._torn() + self._lost_results() + self._unwritten()
+            own = self._check_manifest() + self._strangers() + self._torn() + self._lost_results()
+            self._own = own + self._unwritten()
         return self
 
     @property
@@ -99,7 +100,22 @@ class Run(RunView):
             return [finding] if there or ended or not alive else []
         stale = ended and found.state == "in_progress" and not alive
         reason = "it does not know that the run has ended: its writer was stopped, or failed, just then"
-        return [*([Finding(file=layout.RUN_FILE, reason=reason)] if stale else []), *self._cuts(found)]
+        findings = [Finding(file=layout.RUN_FILE, reason=reason)] if stale else []
+        if self.run_id not in (None, found.run_id):
+            findings.append(Finding(file=layout.RUN_FILE, reason=f"it is of another run, {found.run_id}"))
+        return [*findings, *self._cuts(found)]
+
+    def _strangers(self) -> list[Finding]:
+        """Journals that another writer, or one of another run, began: somebody put them there."""
+        findings = []
+        for writer, stream in self._history.timeline.streams.items():
+            header = next((one.context for one in stream.get("event", ()) if one.type == "segment"), None)
+            found = None if header is None else converted(header, Header)
+            if found and (found.run_id, found.writer) != (self.run_id, writer):
+                file = layout.journal_name("event", writer)
+                reason = f"it is of writer {found.writer} of the run {found.run_id}"
+                findings.append(Finding(file=file, line=1, byte=0, reason=reason))
+        return findings
 
     def _cuts(self, found: Manifest) -> list[Finding]:
         """Where journals are shorter than they were at the run's end, or when another segment went on for theirs."""
@@ -159,8 +175,8 @@ class Run(RunView):
         for event in self._events("lost"):
             lost = converted(event.context, Lost)
             writer = next((name for name, stream in writers if event in stream.get("event", ())), layout.MAIN_WRITER)
-            count = lost.records + lost.results if lost else "some"
-            reason = f"{count} records could not be written before seq {event.seq}: {event.message}"
+            count = f"{lost.records + lost.results:,}" if lost else "some"
+            reason = f"the run went on without {count} records before seq {event.seq}: {event.message}"
             findings.append(Finding(file=layout.journal_name("event", writer), reason=reason))
         return findings
 
