@@ -28,7 +28,7 @@ DEADLINE = 20.0
 
 TRACED = (
     "openat,write,pwrite64,writev,rename,renameat,renameat2,mkdir,mkdirat,unlink,unlinkat,rmdir,fsync,fdatasync,fcntl,"
-    "ftruncate,fallocate,utimensat,close,read,pread64,newfstatat,fstat,statx,getdents64,fchmod,link,linkat"
+    "ftruncate,fallocate,utimensat,close,read,pread64,sendto,newfstatat,fstat,statx,getdents64,fchmod,link,linkat"
 )
 
 WRITING = {"write", "rename", "mkdir", "fsync", "fdatasync"}
@@ -63,6 +63,7 @@ class Told(NamedTuple):
     counted: int | None
     """What the child's Status counted as lost; None if it did not come to its end."""
     folder: Path | None
+    warned: list[str]
     log: str
 
     @property
@@ -127,14 +128,15 @@ class Server:
                     messages += more
         return root, _told([*early, *messages], ready, done, log.read_text())
 
-    def calls(self, **trial: Any) -> list[Call]:
-        """The system calls of a workload that touch its root."""
+    def calls(self, *, until_paused: bool = False, **trial: Any) -> list[Call]:
+        """The system calls of a workload that touch its root, all or those up to its pause."""
         root, told = self.try_out(None, **trial)
         assert told.counted is not None and not told.failed and not told.uncaught, told
         counts: dict[str, int] = {}
         found = []
         pid = told.log.split(maxsplit=1)[0]
-        for line in told.log.splitlines():
+        log = told.log.partition('"[\\"paused\\"')[0] if until_paused else told.log
+        for line in log.splitlines():
             match = _LINE.match(line)
             if match and match[1] == pid:
                 counts[match[2]] = number = counts.get(match[2], 0) + 1
@@ -190,8 +192,9 @@ def _told(messages: list[list[Any]], ready: list[Any], done: list[Any] | None, l
     pairs = {what: [(one[1], one[2]) for one in messages if one[0] == what] for what in ("acknowledged", "lost")}
     descriptors = 0 if done is None else done[1] - ready[2]
     counted = None if done is None else done[2]
+    warned = [] if done is None else done[4]
     folder = None if done is None or done[3] is None else Path(done[3])
-    return Told(pairs["acknowledged"], pairs["lost"], by["failed"], by["uncaught"], descriptors, counted, folder, log)
+    return Told(pairs["acknowledged"], pairs["lost"], by["failed"], by["uncaught"], descriptors, counted, folder, warned, log)
 
 
 def need_strace(tmp_path: Path) -> None:

@@ -73,7 +73,8 @@ class Worker:
         self.do("log", f"message {first}", lambda: self.status.log(f"message {first}"))
         self.do("result", "report", lambda: self.status.store_result("report", {"rows": [1, 2, 3]}))
         self.change(first + 3)
-        self.end()
+        if not self.trial.get("ends_late"):
+            self.end()
 
     def data(self):
         if self.trial["workload"] != "table":
@@ -119,6 +120,11 @@ class Worker:
         os.waitpid(pid, 0)
 
     def work(self) -> None:
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
+            self.work_and_tell(warned)
+
+    def work_and_tell(self, warned: list[warnings.WarningMessage]) -> None:
         if self.trial["workload"] == "resume":
             self.leave_one_behind()
         self.tell("ready", os.getpid(), len(os.listdir("/proc/self/fd")))
@@ -135,7 +141,7 @@ class Worker:
         self.trial["retry_end"] = json.loads(self.channel.recv(100))
         self.go_on()
         folder = None if self.status is None or self.status.folder is None else str(self.status.folder)
-        self.tell("done", len(os.listdir("/proc/self/fd")), self.lost(), folder)
+        self.tell("done", len(os.listdir("/proc/self/fd")), self.lost(), folder, [str(one.message) for one in warned])
 
 
 def buffered() -> None:
@@ -176,8 +182,6 @@ CONTROLS = {"buffered": buffered, "unchecked": unchecked, "unsynced": unsynced}
 
 
 def carry_out(channel: socket.socket, trial: dict) -> None:
-    if not sys.flags.dev_mode:
-        warnings.simplefilter("ignore")
     if "control" in trial:
         CONTROLS[trial["control"]]()
     try:
