@@ -108,25 +108,31 @@ class Server:
         root = self.scratch / f"trial-{self._trials}"
         root.mkdir()
         log = root.with_suffix(".log")
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with ours, theirs:
-            socket.send_fds(self.control, [json.dumps({"root": str(root), **trial}).encode()], [theirs.fileno()])
-            theirs.close()
-            ours.settimeout(DEADLINE)
-            early, ready = _until(ours, "ready")
-            assert ready is not None, early
+        with self.begin(root, **trial) as (ours, ready, early):
             with _traced(ready[1], log, inject) as tracer:
                 ours.send(b"go")
-                messages, paused = _until(ours, "paused")
+                messages, paused = until(ours, "paused")
                 done = None
                 if paused is not None:
                     if inject and inject.endswith("+"):  # the fault is gone, and the child goes on
                         tracer.terminate()
                         tracer.wait(DEADLINE)
                     ours.send(json.dumps(any(one[1] == "state" for one in messages if one[0] == "failed")).encode())
-                    more, done = _until(ours, "done")
+                    more, done = until(ours, "done")
                     messages += more
         return root, _told([*early, *messages], ready, done, log.read_text())
+
+    @contextmanager
+    def begin(self, root: Path, **trial: Any) -> Iterator[tuple[socket.socket, list[Any], list[list[Any]]]]:
+        """A child that waits for the word to begin; with what it told so far."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with ours, theirs:
+            socket.send_fds(self.control, [json.dumps({"root": str(root), **trial}).encode()], [theirs.fileno()])
+            theirs.close()
+            ours.settimeout(DEADLINE)
+            early, ready = until(ours, "ready")
+            assert ready is not None, early
+            yield ours, ready, early
 
     def calls(self, *, until_paused: bool = False, **trial: Any) -> list[Call]:
         """The system calls of a workload that touch its root, all or those up to its pause."""
@@ -153,7 +159,7 @@ def _file(arguments: str, root: Path) -> str:
     return re.sub(r"\d{2,}", "#", re.sub(r"(?<![a-z0-9])[a-z0-9]{8}(?=\.|-\d{6})", "writer", name))
 
 
-def _until(channel: socket.socket, last: str) -> tuple[list[list[Any]], list[Any] | None]:
+def until(channel: socket.socket, last: str) -> tuple[list[list[Any]], list[Any] | None]:
     """The messages up to one, and that one; None if the child ended before."""
     messages: list[list[Any]] = []
     while True:

@@ -119,7 +119,21 @@ class Worker:
             os._exit(0)
         os.waitpid(pid, 0)
 
+    def write_on(self) -> None:
+        """Write until the power is cut; a root that is not there yet is made."""
+        self.tell("ready", os.getpid(), 0)
+        self.channel.recv(100)
+        self.begin()
+        self.do("start", "started", self.status.start)
+        for number in range(10_000):
+            self.change(number)
+            if number % 5 == 1:
+                self.do("result", f"r-{number}", lambda n=number: self.status.store_result(f"r-{n}", {"n": n}))
+
     def work(self) -> None:
+        if self.trial["workload"] == "write on":
+            self.write_on()
+            return
         with warnings.catch_warnings(record=True) as warned:
             warnings.simplefilter("always")
             self.work_and_tell(warned)
