@@ -22,6 +22,7 @@ class Worker:
         self.channel = channel
         self.trial = trial
         self.status = None
+        self.left = ""
 
     def tell(self, *message) -> None:
         self.channel.send(json.dumps(message).encode())
@@ -103,9 +104,8 @@ class Worker:
     def resume(self) -> None:
         from runfolio import Status
 
-        folder = next(entry.path for entry in os.scandir(self.trial["root"]))
         mode = {"on_write_error": self.trial.get("on_write_error", "raise")}
-        self.status = self.do("resume", "resumed", lambda: Status.resume(folder, **mode))
+        self.status = self.do("resume", "resumed", lambda: Status.resume(self.left, **mode))
 
     def leave_one_behind(self) -> None:
         """A run whose process ends in the middle of a step."""
@@ -118,6 +118,7 @@ class Worker:
             self.change(1)
             os._exit(0)
         os.waitpid(pid, 0)
+        self.left = next(entry.path for entry in os.scandir(self.trial["root"]))
 
     def write_on(self) -> None:
         """Write until the power is cut; a root that is not there yet is made."""
