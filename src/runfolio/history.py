@@ -58,13 +58,17 @@ class History:
 
     def refresh(self) -> None:
         """Read what was written since the last time. Raises FormatError if the folder is gone or is none."""
+        self.look()
+        for reader in list(self._readers.values()):
+            reader.refresh()
+
+    def look(self) -> None:
+        """Look for journals that are new. Raises FormatError if the folder is gone or is none."""
         for kind, writer, path in journals(self.folder):
             if writer not in self._readers:
                 self._readers[writer] = _SegmentReader(self, writer)
                 self.timeline.streams[writer] = self._readers[writer].stream
             self._readers[writer].add(kind, path)
-        for reader in self._readers.values():
-            reader.refresh()
 
     def tails(self) -> list[tuple[str, Tail]]:
         """Each journal with its writer, as far as it was read."""
@@ -104,6 +108,7 @@ class _SegmentReader:
             return
         top = max(record.seq for records in fresh.values() for record in records[-1:])
         if not self._is_whole(fresh):
+            self._history.look()  # what is missing may be the first line of its journal
             self._read(fresh)
             if not self._is_whole(fresh):
                 fresh = self._without_gaps(fresh, top)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from . import tally as tallies
+from .nursery import Nursery
 
 LONG = os.environ.get("RUNFOLIO_DURABILITY") == "long"
 
@@ -17,6 +18,13 @@ LONG = os.environ.get("RUNFOLIO_DURABILITY") == "long"
 def size() -> Callable[[int, int], int]:
     """Of two sizes that of this run: `size(each_change, long_run)`."""
     return lambda each_change, long_run: long_run if LONG else each_change
+
+
+@pytest.fixture(scope="session")
+def nursery() -> Iterator[Nursery]:
+    """A warm process that forks writers."""
+    with Nursery() as found:
+        yield found
 
 
 @pytest.fixture
@@ -49,7 +57,7 @@ def tally(request: pytest.FixtureRequest) -> Iterator[Callable[..., None]]:
             seed=seed,
             seconds=round(time.monotonic() - begun, 1),
         )
-        rows.append(row)
+        rows.append(row); print(row)
         assert (lost, silent, uncaught) == (0, 0, 0), row
         assert trials and faults and control, row
 
