@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from runfolio import layout, manifest
 from runfolio import root as roots
 from runfolio.errors import DamageError, DamageWarning, FormatError, RunfolioError
-from runfolio.files import journals, result_files
+from runfolio.files import journals, locks, result_files
 from runfolio.history import Finding, History
 from runfolio.lock import Life, probe
 from runfolio.records import Header, Lost, Manifest, SegmentFile
@@ -72,7 +72,7 @@ class Run(RunView):
         are then at least as long as `run.json` says, for that is written after them.
         """
         folder = self._history.folder
-        self._lives = {path.name.removesuffix(".lock"): probe(path, time.time()) for path in folder.glob("*.lock")}
+        self._lives = {writer: probe(path, time.time()) for writer, path in locks(folder)}
         found: Manifest | RunfolioError
         try:
             found = manifest.read(folder)
