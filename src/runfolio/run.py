@@ -84,8 +84,8 @@ class Run(RunView):
     def _began_meanwhile(self, found: Manifest | RunfolioError) -> bool:
         """Whether a writer, or the run, began after its lock, or `run.json`, was looked for."""
         unasked = (writer for writer in self._history.timeline.streams if writer not in self._lives)
-        locks = (self._history.folder / layout.lock_name(writer) for writer in unasked)
-        return isinstance(found, RunfolioError) or any(os.path.lexists(lock) for lock in locks)
+        paths = (self._history.folder / layout.lock_name(writer) for writer in unasked)
+        return isinstance(found, RunfolioError) or any(os.path.lexists(path) for path in paths)
 
     @property
     def damage(self) -> list[Finding]:

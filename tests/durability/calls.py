@@ -200,7 +200,9 @@ def _told(messages: list[list[Any]], ready: list[Any], done: list[Any] | None, l
     counted = None if done is None else done[2]
     warned = [] if done is None else done[4]
     folder = None if done is None or done[3] is None else Path(done[3])
-    return Told(pairs["acknowledged"], pairs["lost"], by["failed"], by["uncaught"], descriptors, counted, folder, warned, log)
+    return Told(
+        pairs["acknowledged"], pairs["lost"], by["failed"], by["uncaught"], descriptors, counted, folder, warned, log
+    )
 
 
 def need_strace(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Disks that fail for real: full, read-only, limited, out of descriptors; folders and files that go while they are used.
+"""Disks that fail for real: full, limited, read-only, without descriptors; folders and files that go while in use.
 
 In each trial a run is written, the fault comes and goes, and the run is ended and read.
 """
@@ -36,9 +36,7 @@ class Recording:
     def __init__(self, root: Path, seeded: random.Random, on_write_error: str = "raise") -> None:
         self.seeded = seeded
         self.seconds = 0.0
-        self.status = Status(
-            root=root, on_write_error=on_write_error, clock=Clock(monotonic=lambda: self.seconds)
-        )
+        self.status = Status(root=root, on_write_error=on_write_error, clock=Clock(monotonic=lambda: self.seconds))
         self.status.start()
         self.folder = self.status.folder
         self.changes: list[str] = []
@@ -352,7 +350,9 @@ def test_a_folder_that_goes_while_it_is_written_to_is_told_within_a_second(vanis
     assert len(told) == len(recordings) and seconds < 1 + 0.005 * len(recordings), seconds
     for recording in told:
         (error,) = recording.errors
-        assert (error.errno, error.file) == (errno.ENOENT, str(recording.folder)) and "bring the folder back" in str(error)
+        assert (error.errno, error.file) == (errno.ENOENT, str(recording.folder)) and "bring the folder back" in str(
+            error
+        )
     lost = sum(put_back(vanish, recording) for recording in recordings)
     tally(
         test=f"folders {vanish.__name__} while live",

@@ -53,7 +53,10 @@ class Disk:
     def unmount(self) -> None:
         """Unmount, once the last process has let go; the loop device goes with it."""
         for _ in range(100):
-            if subprocess.run(["umount", str(self.mount_point)], stderr=subprocess.DEVNULL, check=False).returncode == 0:
+            if (
+                subprocess.run(["umount", str(self.mount_point)], stderr=subprocess.DEVNULL, check=False).returncode
+                == 0
+            ):
                 return
             time.sleep(0.02)
         raise AssertionError(f"{self.mount_point} can't be unmounted")

@@ -124,7 +124,7 @@ def judge(folder: Path | None, told: Told, in_flight: set[tuple[str, str]] | Non
 
 
 def judge_killed(folder: Path | None, told: Told) -> None:
-    """A run that was killed reads as interrupted, or as ended if it just was; what is damaged is what a kill damages."""
+    """A run that was killed reads as interrupted, or as ended if it just was; only `run.json` may be behind."""
     has_begun = ("start", "started") in told.acknowledged or ("resume", "resumed") in told.acknowledged
     try:
         run = oracle.read(folder) if folder else None
@@ -158,7 +158,7 @@ def kill_before(server: Server, call: Call, **trial: str) -> tuple[int, int]:
     folder = folder_of(root, told)
     lost = judge(folder, told)
     judge_killed(folder, told)
-    if folder and ("start", "started") in told.acknowledged and oracle.read(folder).state == "interrupted":
+    if folder and told.acknowledged and oracle.read(folder).state == "interrupted":
         go_on(folder, told)
     shutil.rmtree(root)
     return len(told.acknowledged), lost
@@ -236,7 +236,7 @@ def fail(server: Server, fault: Fault, **trial: str) -> Told:
 
 
 def judge_errors(fault: Fault, told: Told) -> None:
-    """Each error is a WriteError that names errno, file and remedy; a call that was needed has not failed in silence."""
+    """Each error is a WriteError that names errno, file and remedy; what was needed has not failed in silence."""
     for kind, name, error, number, file, text in told.failed:
         if (kind, error) == ("state", "RunEndedError"):  # it could only not be closed
             assert fault.call.name == "close" and len(told.failed) == 2
@@ -244,7 +244,9 @@ def judge_errors(fault: Fault, told: Told) -> None:
         if (kind, error) in REFUSED_TO_RESUME:
             assert not fault.call.writes
             continue
-        numbers = {fault.errno, errno.ENOENT} if fault.call.name == "newfstatat" else {fault.errno}  # as if it were gone
+        numbers = (
+            {fault.errno, errno.ENOENT} if fault.call.name == "newfstatat" else {fault.errno}
+        )  # as if it were gone
         assert error == "WriteError" and number in numbers, (fault, kind, name, error, number, text)
         assert file and ";" in text, (fault, text)
     if fault.call.writes and fault.error != "EINTR":
@@ -269,7 +271,8 @@ def judge_end(fault: Fault, told: Told) -> None:
     [(PROCESS, 60), (WARN, 30), (POWER, 30), (RESUME, 30)],
     ids=["raise", "warn", "power", "resume"],
 )
-def test_a_system_call_that_fails_is_told_and_loses_nothing_acknowledged(trial, each_change, request, server, size, tally):
+def test_a_system_call_that_fails_is_told_and_loses_nothing_acknowledged(trial, each_change, request, size, tally):
+    server = request.getfixturevalue("server")
     every = faults(server, **trial)
     chosen = random.Random(SEED).sample(every, min(len(every), size(each_change, 10_000)))
     found = [fail(server, fault, **how) for fault, how in chosen]
@@ -295,5 +298,3 @@ def lost_unchecked(server: Server) -> int:
         shutil.rmtree(root)
     assert lost == len(changes) == 4, "the control lost nothing: these faults prove nothing"
     return lost
-
-

@@ -15,6 +15,11 @@ import traceback
 import warnings
 
 
+def open_files() -> int:
+    """How many descriptors this process has open."""
+    return sum(1 for _ in os.scandir("/proc/self/fd"))
+
+
 class Worker:
     """A child that carries out one trial: `do` makes a call and tells how it ended."""
 
@@ -37,7 +42,7 @@ class Worker:
         except RunfolioError as error:
             number, file = getattr(error, "errno", None), error.file
             self.tell("failed", kind, name, type(error).__name__, number, file, str(error))
-        except BaseException:
+        except BaseException:  # noqa: BLE001  (whatever it is, it is told)
             self.tell("uncaught", kind, name, traceback.format_exc())
         else:
             self.tell("lost" if self.lost() > lost else "acknowledged", kind, name)
@@ -142,7 +147,7 @@ class Worker:
     def work_and_tell(self, warned: list[warnings.WarningMessage]) -> None:
         if self.trial["workload"] == "resume":
             self.leave_one_behind()
-        self.tell("ready", os.getpid(), len(os.listdir("/proc/self/fd")))
+        self.tell("ready", os.getpid(), open_files())
         self.channel.recv(100)
         if self.trial["workload"] == "resume":
             self.resume()
@@ -156,7 +161,7 @@ class Worker:
         self.trial["retry_end"] = json.loads(self.channel.recv(100))
         self.go_on()
         folder = None if self.status is None or self.status.folder is None else str(self.status.folder)
-        self.tell("done", len(os.listdir("/proc/self/fd")), self.lost(), folder, [str(one.message) for one in warned])
+        self.tell("done", open_files(), self.lost(), folder, [str(one.message) for one in warned])
 
 
 def buffered() -> None:
@@ -201,7 +206,7 @@ def carry_out(channel: socket.socket, trial: dict) -> None:
         CONTROLS[trial["control"]]()
     try:
         Worker(channel, trial).work()
-    except BaseException:
+    except BaseException:  # noqa: BLE001  (whatever it is, it is told)
         channel.send(json.dumps(["uncaught", "worker", "itself", traceback.format_exc()]).encode())
     os._exit(0)
 
