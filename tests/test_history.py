@@ -197,6 +197,15 @@ class TestDamage:
         assert run.damage[0].reason == "it is a snapshot, in a journal of another kind"
         assert (run.damage[0].file, run.damage[0].line) == ("changes.jsonl", 1)
 
+    def test_a_line_that_stands_again_at_the_end_hides_nothing_behind_a_gap(self, status):
+        for message in ("first", "second", "third"):
+            status.log(message)
+        path = status.folder / "events.jsonl"
+        *before, first, _, third = lines_of(path)
+        path.write_bytes(b"".join([*before, first, third, before[0]]))
+        run = load_damaged(status.folder)
+        assert [event.message for event in run.events if event.type == "log"] == ["first", "third"]
+
     def test_a_line_that_stands_twice_counts_once(self, ended):
         path = ended / "changes.jsonl"
         append(path, lines_of(path)[2])
