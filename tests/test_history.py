@@ -384,6 +384,14 @@ class TestSeveralWriters:
         reasons = [finding.reason for finding in load_damaged(folder).damage]
         assert f"it is of writer w2 of the run {folder.name}" in reasons
 
+    @pytest.mark.parametrize("writer", [[], {}, 5, None, "main", "w2", "nobody"])
+    def test_may_go_on_for_what_is_no_writer(self, folder, writer):
+        path = folder / "events.w2.jsonl"
+        lines = [fields_of(line) for line in lines_of(path)]
+        lines[0]["context"]["continues"] = {"writer": writer}
+        path.write_bytes(b"".join(map(seal, lines)))
+        assert len(load_run_of_changed_size(folder).changes) == 8
+
     def test_are_read_for_every_kind(self, folder):
         run = load_run(folder)
         assert len(run.changes) == 8 and run.damage == []
