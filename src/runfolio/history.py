@@ -118,6 +118,8 @@ class _SegmentReader:
                 self._history.report(Finding(file=tail.path.name, reason=f"it can't be read: {error}"))
         for kind in [kind for kind, records in fresh.items() if not records]:
             del fresh[kind]
+        for records in fresh.values():  # in a damaged journal the last line need not have the largest number
+            records.sort(key=_seq)
 
     def _decode(self, kind: str, tail: Tail, lines: Lines) -> list[Any]:
         try:
@@ -136,10 +138,9 @@ class _SegmentReader:
         return records
 
     def _is_whole(self, fresh: Stream) -> bool:
-        """Whether these records are just the next ones; puts each kind's in order on the way."""
+        """Whether these records are just the next ones."""
         numbers: list[int] = []
         for records in fresh.values():
-            records.sort(key=_seq)
             numbers.extend(record.seq for record in records)
         numbers.sort()
         return numbers == list(range(self._next, self._next + len(numbers)))
