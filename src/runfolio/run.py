@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from runfolio import layout, manifest
 from runfolio import root as roots
 from runfolio.errors import DamageError, DamageWarning, FormatError, RunfolioError
-from runfolio.files import journals, result_files
-from runfolio.history import Finding, History
+from runfolio.files import journals, locks, result_files
+from runfolio.history import History
 from runfolio.lock import Life, probe
-from runfolio.records import Header, Lost, Manifest, SegmentFile
+from runfolio.records import Finding, Header, Lost, Manifest, SegmentFile
 from runfolio.view import RunView, converted
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class Run(RunView):
         are then at least as long as `run.json` says, for that is written after them.
         """
         folder = self._history.folder
-        self._lives = {path.name.removesuffix(".lock"): probe(path, time.time()) for path in folder.glob("*.lock")}
+        self._lives = {writer: probe(path, time.time()) for writer, path in locks(folder)}
         found: Manifest | RunfolioError
         try:
             found = manifest.read(folder)
@@ -84,8 +84,8 @@ class Run(RunView):
     def _began_meanwhile(self, found: Manifest | RunfolioError) -> bool:
         """Whether a writer, or the run, began after its lock, or `run.json`, was looked for."""
         unasked = (writer for writer in self._history.timeline.streams if writer not in self._lives)
-        locks = (self._history.folder / layout.lock_name(writer) for writer in unasked)
-        return isinstance(found, RunfolioError) or any(os.path.lexists(lock) for lock in locks)
+        paths = (self._history.folder / layout.lock_name(writer) for writer in unasked)
+        return isinstance(found, RunfolioError) or any(os.path.lexists(path) for path in paths)
 
     @property
     def damage(self) -> list[Finding]:
@@ -186,10 +186,13 @@ class Run(RunView):
         return findings
 
     def _unwritten(self) -> list[Finding]:
-        """What the run went on without."""
+        """What the run went on without; what was lost before a repair is told of by that."""
         writers = self._history.timeline.streams.items()
-        findings = []
-        for event in self._events("lost"):
+        findings: list[Finding] = []
+        for event in self._events("lost", "repair"):
+            if event.type == "repair":
+                findings = []
+                continue
             lost = converted(event.context, Lost)
             writer = next((name for name, stream in writers if event in stream.get("event", ())), layout.MAIN_WRITER)
             count = f"{lost.records + lost.results:,}" if lost else "some"
