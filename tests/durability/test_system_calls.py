@@ -166,7 +166,7 @@ def kill_before(server: Server, call: Call, **trial: str) -> tuple[int, int]:
 
 @pytest.mark.parametrize(
     ("trial", "each_change"),
-    [(PROCESS, 1000), (POWER, 30), (RESUME, 30), (TABLE, 0)],
+    [(PROCESS, 10_000), (POWER, 10_000), (RESUME, 10_000), (TABLE, 0)],
     ids=["process", "power", "resume", "table"],
 )
 def test_a_kill_before_any_system_call_loses_nothing_acknowledged(trial, each_change, request, size, tally):
