@@ -197,6 +197,15 @@ class TestDamage:
         assert run.damage[0].reason == "it is a snapshot, in a journal of another kind"
         assert (run.damage[0].file, run.damage[0].line) == ("changes.jsonl", 1)
 
+    def test_a_line_that_stands_again_at_the_end_hides_nothing_behind_a_gap(self, status):
+        for message in ("first", "second", "third"):
+            status.log(message)
+        path = status.folder / "events.jsonl"
+        *before, first, _, third = lines_of(path)
+        path.write_bytes(b"".join([*before, first, third, before[0]]))
+        run = load_damaged(status.folder)
+        assert [event.message for event in run.events if event.type == "log"] == ["first", "third"]
+
     def test_a_line_that_stands_twice_counts_once(self, ended):
         path = ended / "changes.jsonl"
         append(path, lines_of(path)[2])
@@ -374,6 +383,14 @@ class TestSeveralWriters:
         (folder / "events.w2.jsonl").rename(folder / "events.w3.jsonl")
         reasons = [finding.reason for finding in load_damaged(folder).damage]
         assert f"it is of writer w2 of the run {folder.name}" in reasons
+
+    @pytest.mark.parametrize("writer", [[], {}, 5, None, "main", "w2", "nobody"])
+    def test_may_go_on_for_what_is_no_writer(self, folder, writer):
+        path = folder / "events.w2.jsonl"
+        lines = [fields_of(line) for line in lines_of(path)]
+        lines[0]["context"]["continues"] = {"writer": writer}
+        path.write_bytes(b"".join(map(seal, lines)))
+        assert len(load_run_of_changed_size(folder).changes) == 8
 
     def test_are_read_for_every_kind(self, folder):
         run = load_run(folder)

@@ -12,9 +12,9 @@ from runfolio import layout, manifest
 from runfolio import root as roots
 from runfolio.errors import DamageError, DamageWarning, FormatError, RunfolioError
 from runfolio.files import journals, locks, result_files
-from runfolio.history import Finding, History
+from runfolio.history import History
 from runfolio.lock import Life, probe
-from runfolio.records import Header, Lost, Manifest, SegmentFile
+from runfolio.records import Finding, Header, Lost, Manifest, SegmentFile
 from runfolio.view import RunView, converted
 
 if TYPE_CHECKING:
@@ -186,10 +186,13 @@ class Run(RunView):
         return findings
 
     def _unwritten(self) -> list[Finding]:
-        """What the run went on without."""
+        """What the run went on without; what was lost before a repair is told of by that."""
         writers = self._history.timeline.streams.items()
-        findings = []
-        for event in self._events("lost"):
+        findings: list[Finding] = []
+        for event in self._events("lost", "repair"):
+            if event.type == "repair":
+                findings = []
+                continue
             lost = converted(event.context, Lost)
             writer = next((name for name, stream in writers if event in stream.get("event", ())), layout.MAIN_WRITER)
             count = f"{lost.records + lost.results:,}" if lost else "some"

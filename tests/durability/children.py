@@ -7,14 +7,17 @@ and is acknowledged, as `<kind>:<name>`, after the call that recorded it returne
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import socket
+import subprocess
 import sys
 import threading
 import time
 import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from io import BufferedWriter
 from itertools import count
 from pathlib import Path
@@ -198,6 +201,41 @@ def write_for(status: Status, acknowledge: Acknowledge, worker: int, seconds: fl
     run_threads(write)
 
 
+def linger(acknowledge: Acknowledge, root: str, offspring: str = "") -> None:
+    """Begin a run, have a child of some sort that lives on, and do nothing until killed."""
+    status = Status(root=root)
+    status.log("here")
+    if offspring:
+        acknowledge(f"child:{OFFSPRING[offspring]()}")
+    acknowledge(f"folder:{status.folder}")
+    time.sleep(60)
+
+
+def become_another_program(acknowledge: Acknowledge, root: str) -> None:
+    """Begin a run, and go on as another program under the same process id."""
+    status = Status(root=root)
+    status.log("here")
+    acknowledge(f"folder:{status.folder}")
+    os.execvp("sleep", ["sleep", "60"])
+
+
+def _by_multiprocessing(method: str) -> int:
+    process = multiprocessing.get_context(method).Process(target=time.sleep, args=(60,))
+    process.start()
+    assert process.pid is not None
+    return process.pid
+
+
+OFFSPRING: dict[str, Callable[[], int]] = {
+    "os.fork": lambda: fork(lambda: time.sleep(60)),
+    "os.fork in a session of its own": lambda: fork(lambda: (os.setsid(), time.sleep(60))),
+    "multiprocessing, fork": lambda: _by_multiprocessing("fork"),
+    "multiprocessing, spawn": lambda: _by_multiprocessing("spawn"),
+    "multiprocessing, forkserver": lambda: _by_multiprocessing("forkserver"),
+    "subprocess": lambda: subprocess.Popen(["sleep", "60"], close_fds=False).pid,
+}
+
+
 # The warm process
 
 
@@ -225,7 +263,7 @@ def serve(server: socket.socket) -> None:
             server.send(b"%d" % os.waitpid(wanted["wait"], 0)[1])
             continue
         (pipe,) = fds
-        pid = fork(lambda: _work(server, pipe, wanted))
+        pid = fork(partial(_work, server, pipe, wanted))
         os.close(pipe)
         server.send(b"%d" % pid)
 

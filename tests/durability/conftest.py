@@ -57,7 +57,7 @@ def tally(request: pytest.FixtureRequest) -> Iterator[Callable[..., None]]:
             seed=seed,
             seconds=round(time.monotonic() - begun, 1),
         )
-        rows.append(row); print(row)
+        rows.append(row)
         assert (lost, silent, uncaught) == (0, 0, 0), row
         assert trials and faults and control, row
 

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import subprocess
+import traceback
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -245,3 +246,10 @@ class Counts(Counter[str]):
             "sums": "that SHA256SUMS alone tells",
         }
         return "".join(f", {self[name]} {text}" for name, text in named.items() if self[name])
+
+
+def uncaught(error: Exception) -> str:
+    """What was raised, and where in the package."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "runfolio" in frame.filename]
+    where = " < ".join(f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in reversed(frames[-6:]))
+    return f"{type(error).__name__}: {str(error)[:200]} at {where}"

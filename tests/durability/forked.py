@@ -1,15 +1,23 @@
-"""Work in forked children: what kills a child, or hangs in it, is told with the number that it was at."""
+"""Work in forked children: what kills a child, or hangs in it, is told with the number that it was at.
+
+A fuzzer's children are those of a fresh interpreter: a library that had threads before a fork may hang in a child.
+"""
 
 from __future__ import annotations
 
 import gc
+import importlib
+import json
 import os
 import pickle
 import resource
 import signal
+import subprocess
+import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 SECONDS = 10.0
@@ -17,6 +25,10 @@ SECONDS = 10.0
 
 MEMORY = 512 * 1024 * 1024
 """A child may not grow by more than this; where it does, the work it was at is told."""
+
+
+SHOWN = 3
+"""So many failing inputs are told in full."""
 
 
 class Death(NamedTuple):
@@ -78,3 +90,25 @@ def _work(work: Callable[[int], Any], numbers: range, writing: int) -> None:
         os._exit(0)
     finally:
         os._exit(1)
+
+
+def problems_of(fuzzer: str, root: Path, numbers: range) -> dict[int, str]:
+    """The problems that the Fuzzer of a module here finds with inputs of these numbers; some with the input itself."""
+    code = "import sys; from durability.forked import main; main(*sys.argv[1:])"
+    command = [sys.executable, "-c", code, fuzzer, str(root), str(numbers.start), str(numbers.stop)]
+    path = os.pathsep.join([str(Path(__file__).parents[1]), *filter(None, sys.path)])
+    done = subprocess.run(
+        command, env={**os.environ, "PYTHONPATH": path}, stdout=subprocess.PIPE, text=True, check=True
+    )
+    found: dict[str, str] = json.loads(done.stdout)
+    return {int(number): problem for number, problem in found.items()}
+
+
+def main(fuzzer: str, root: str, start: str, stop: str) -> None:
+    """The same, in the fresh interpreter."""
+    fuzzing = importlib.import_module(f"durability.{fuzzer}").Fuzzer(Path(root))
+    found: dict[int, str] = {}
+    for number, problem in each(fuzzing.problem, range(int(start), int(stop))):
+        if problem is not None:
+            found[number] = f"{problem}: {fuzzing.made(number)}" if len(found) < SHOWN else str(problem)
+    json.dump(found, sys.stdout)

@@ -10,10 +10,12 @@ import json
 import os
 import signal
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest.mock import patch
 
 import pandas as pd
 
@@ -81,23 +83,37 @@ class Golden(NamedTuple):
 
 def record(form: str, root: Path) -> Golden:
     """Record a run in this form under a root."""
-    if form == "killed":
-        in_killed_child(lambda: killed(root))
-    else:
-        _FORMS[form](root)
+    with tokens_in_order():
+        if form == "killed":
+            in_killed_child(lambda: killed(root))
+        else:
+            _FORMS[form](root)
     (folder,) = root.iterdir()
     return as_written(folder)
 
 
+@contextmanager
+def tokens_in_order() -> Iterator[None]:
+    """The random part of run ids and of writers' ids is the same each time, so that mutations by a seed are, too."""
+    numbers = count(10)
+    with patch.object(layout, "token", lambda length: f"{next(numbers)}{'k' * length}"[:length]):
+        yield
+
+
 def as_written(folder: Path) -> Golden:
     """A folder as it is now."""
-    files = {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    files = files_of(folder)
     run = oracle.read(folder)
     assert run.damage == []
     lines = {name: list(lines_of(name, data)) for name, data in files.items() if name.endswith(".jsonl")}
     streams = {writer: dict(stream) for writer, stream in run._history.timeline.streams.items()}
     data = {key: stored["data"] for key, stored in run.results.items()}
     return Golden(folder, files, lines, streams, data, run.state in ("completed", "failed"))
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    """What is in each file of a folder."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
 def lines_of(name: str, data: bytes) -> Iterator[Line]:

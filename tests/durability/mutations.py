@@ -62,7 +62,8 @@ def of_json(value: Any, other: Any, chosen: random.Random) -> bytes:
 
 
 def _changed(value: Any, other: Any, chosen: random.Random) -> Any:
-    places = _places(value)
+    free = value.get("context") if isinstance(value, dict) and chosen.random() < 0.5 else None
+    places = _places(free) or _places(value)  # in a context anything may stand: it is not told by its type
     if not places:
         return chosen.choice(VALUES)
     container, key = chosen.choice(places)

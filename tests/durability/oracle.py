@@ -12,10 +12,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from runfolio.errors import DamageWarning
+from runfolio.artifacts import StoredResult
+from runfolio.errors import DamageError, DamageWarning
 from runfolio.history import Finding
 from runfolio.records import Change
 from runfolio.run import Run
+from runfolio.view import RunView
 
 from .children import long_payload, payload, report
 
@@ -70,7 +72,7 @@ def compare(given: list[str], acknowledged: Iterable[str], damage: list[Finding]
     )
 
 
-def labels(run: Run) -> list[str]:
+def labels(run: RunView) -> list[str]:
     """What `children.py` acknowledges, of all records whose content is as it was recorded."""
     found = [f"change:{one.target}" for one in run.changes if _is_as_recorded(one)]
     found += [f"log:{one.message}" for one in run.events if one.type == "log"]
@@ -79,16 +81,25 @@ def labels(run: Run) -> list[str]:
         name, context = snapshot.experiment_name, snapshot.context
         if context["point"] == "manual" and context == {"point": "manual", **payload(name)}:
             found.append(f"snapshot:{name}")
-    found += [f"timing:{one.experiment_name}" for one in run.timing_records if one.context == payload(one.experiment_name)]
+    found += [
+        f"timing:{one.experiment_name}" for one in run.timing_records if one.context == payload(one.experiment_name)
+    ]
     timed = {one.experiment_name for one in run.timing_records if one.step_name == "run"}
     after = [one for one in run.snapshots if one.context["point"] == "after"]
     found += [f"ended:{one.experiment_name}" for one in after if one.experiment_name in timed]
-    results = run.results
     for one in run.result_records:
         name = one.path[-1].experiment_name if one.path else one.key
-        if results[one.key]["data"] == report(name):
+        (stored,) = run._stored([one]).values()  # those as well that a restore went back behind
+        if _is_whole(stored, name):
             found.append(f"result:{name}")
     return found
+
+
+def _is_whole(stored: StoredResult, name: str) -> bool:
+    try:
+        return stored["data"] == report(name)
+    except DamageError:
+        return False
 
 
 def _is_as_recorded(change: Change) -> bool:

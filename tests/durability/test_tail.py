@@ -113,14 +113,15 @@ def by_run(folder: Path) -> tuple[History, Callable[[], list[Finding]]]:
     return run._history, refresh
 
 
-@pytest.mark.parametrize(
-    ("reader", "writers"),
-    [(by_run, {"do": "alone"}), (by_history, {"do": "crowd", "processes": 2})],
-    ids=["a run of one process", "a run of two processes"],
-)
-def test_a_reader_of_live_writers_gets_every_record_once_and_in_order(
-    nursery, tmp_path, size, tally, reader, writers, request
-):
+LIVE = {
+    "a run of one process": (by_run, {"do": "alone"}),
+    "a run of two processes": (by_history, {"do": "crowd", "processes": 2}),
+}
+
+
+@pytest.mark.parametrize("case", LIVE)
+def test_a_reader_of_live_writers_gets_every_record_once_and_in_order(nursery, tmp_path, size, tally, case):
+    reader, writers = LIVE[case]
     refreshes = amid = unfinished = acknowledged = 0
     for number in range(size(1, 500)):
         root = tmp_path / f"{number}"
@@ -145,7 +146,7 @@ def test_a_reader_of_live_writers_gets_every_record_once_and_in_order(
     hasty = read_hastily(nursery, tmp_path / "control")
     assert hasty.lost
     tally(
-        test=f"live tail of {request.node.callspec.id}: {refreshes:,} looks, {unfinished:,} at an unfinished line",
+        test=f"live tail of {case}: {refreshes:,} looks, {unfinished:,} at an unfinished line",
         trials=refreshes,
         faults=amid,
         acknowledged=acknowledged,
