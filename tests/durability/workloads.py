@@ -15,6 +15,10 @@ import traceback
 import warnings
 
 
+COLUMN = "c-0"
+"""The column of the table that a step gives."""
+
+
 def open_files() -> int:
     """How many descriptors this process has open."""
     return sum(1 for _ in os.scandir("/proc/self/fd"))
@@ -69,7 +73,13 @@ class Worker:
         step = self.do("step", key, lambda: self.status.step(module, "one", after=None).__enter__())
         if step is not None:
             self.do("result", key, lambda: step.result(data))
-            self.do("timing", module, lambda: step.__exit__(None, None, None))
+            self.do("timing", module, lambda: self.leave(step))
+
+    def leave(self, step) -> None:
+        """End a step; with a table that also records a change."""
+        step.__exit__(None, None, None)
+        if self.trial["workload"] == "table":
+            self.tell("acknowledged", "change", COLUMN)
 
     def rest(self, first: int) -> None:
         """Changes, a step, a message, a result and the end, of a run that is under way."""
@@ -87,7 +97,7 @@ class Worker:
             return {"rows": 3}
         import pandas as pd
 
-        return pd.DataFrame({"age": [31, 40], "name": ["Ada", None]})
+        return pd.DataFrame({COLUMN: ["Ada", None]})
 
     def end(self) -> None:
         self.do("state", "completed", self.status.complete)
