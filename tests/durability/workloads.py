@@ -14,7 +14,6 @@ import tempfile
 import traceback
 import warnings
 
-
 COLUMN = "c-0"
 """The column of the table that a step gives."""
 
