@@ -130,7 +130,8 @@ def judged(run: Golden, files: dict[str, bytes], number: int) -> str | None:
 
 def missing(run: Golden, files: dict[str, bytes], found: Run) -> str | None:
     """What is sound and was not given: lines that stand whole, unless several claim their number."""
-    whole = {name: files.get(name, data).split(b"\n")[:-1] for name, data in run.files.items() if name in run.lines}
+    journals = {name: data for name, data in {**run.files, **files}.items() if ".jsonl" in name}
+    whole = {name: data.split(b"\n")[:-1] for name, data in journals.items()}
     claims = Counter(
         (writer_of(name), number) for name, lines in whole.items() for line in lines for number in claimed(line)
     )
