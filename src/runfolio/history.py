@@ -11,14 +11,14 @@ from collections.abc import Iterator
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from msgspec import Struct, structs
+from msgspec import structs
 
 from runfolio import codec
 from runfolio.codec import BadLine
 from runfolio.errors import FormatError
 from runfolio.files import journals
 from runfolio.journal import Lines, Tail
-from runfolio.records import Metadata, Opaque, Record, SchemaRef, SchemaRefs, Snapshot
+from runfolio.records import Finding, Metadata, Opaque, Record, SchemaRef, SchemaRefs, Snapshot
 from runfolio.schema import Schema, Schemas
 from runfolio.timeline import Stream, Timeline
 
@@ -29,20 +29,6 @@ MAX_FINDINGS = 1000
 """So many findings are kept of a folder; a damaged file can hold any number."""
 
 _seq = attrgetter("seq")
-
-
-class Finding(Struct, frozen=True, kw_only=True):
-    """Something in a run folder that is not as a writer left it; `line` counts from 1, `byte` from 0."""
-
-    file: str
-    line: int | None = None
-    byte: int | None = None
-    reason: str
-
-    def __str__(self) -> str:
-        line = "" if self.line is None else f", line {self.line}"
-        byte = "" if self.byte is None else f", byte {self.byte}"
-        return f"{self.file}{line}{byte}: {self.reason}"
 
 
 class History:
@@ -58,13 +44,26 @@ class History:
 
     def refresh(self) -> None:
         """Read what was written since the last time. Raises FormatError if the folder is gone or is none."""
+        self.look()
+        # All schemas before any snapshot: another writer may have the one whose line is lost in this one's journal.
+        fresh = [(reader, reader.read()) for reader in list(self._readers.values())]
+        for _, records in fresh:
+            self._learn(records)
+        for reader, records in fresh:
+            reader.give(records)
+
+    def look(self) -> None:
+        """Look for journals that are new. Raises FormatError if the folder is gone or is none."""
         for kind, writer, path in journals(self.folder):
             if writer not in self._readers:
                 self._readers[writer] = _SegmentReader(self, writer)
                 self.timeline.streams[writer] = self._readers[writer].stream
             self._readers[writer].add(kind, path)
-        for reader in self._readers.values():
-            reader.refresh()
+
+    def _learn(self, records: Stream) -> None:
+        for schema in records.get("schema", ()):
+            if isinstance(schema, Schema):
+                self.schemas[schema.schema_id] = schema
 
     def tails(self) -> list[tuple[str, Tail]]:
         """Each journal with its writer, as far as it was read."""
@@ -93,21 +92,22 @@ class _SegmentReader:
         if kind not in self.tails:
             self.tails[kind] = Tail(path)
 
-    def refresh(self) -> None:
-        """Read on in all journals."""
+    def read(self) -> Stream:
+        """Read on in all journals: what can be given now."""
         fresh: Stream = {}
         for kind, record in self._held:
             fresh.setdefault(kind, []).append(record)
         self._held = []
         self._read(fresh)
         if not fresh:
-            return
+            return fresh
         top = max(record.seq for records in fresh.values() for record in records[-1:])
         if not self._is_whole(fresh):
+            self._history.look()  # what is missing may be the first line of its journal
             self._read(fresh)
             if not self._is_whole(fresh):
                 fresh = self._without_gaps(fresh, top)
-        self._give(fresh)
+        return fresh
 
     def _read(self, fresh: Stream) -> None:
         for kind, tail in self.tails.items():
@@ -166,13 +166,11 @@ class _SegmentReader:
             expected = seq + 1
         return given
 
-    def _give(self, fresh: Stream) -> None:
+    def give(self, fresh: Stream) -> None:
+        """Give what was read, when the schemas of all writers are known."""
         if not fresh:
             return
         self._next = 1 + max(records[-1].seq for records in fresh.values())
-        for schema in fresh.get("schema", ()):
-            if isinstance(schema, Schema):
-                self._history.schemas[schema.schema_id] = schema
         for kind, records in fresh.items():
             known = [record for record in records if type(record) is not Opaque]
             if len(known) < len(records):

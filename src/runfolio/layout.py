@@ -54,6 +54,7 @@ KINDS = {stem: kind for kind, stem in STEMS.items()}
 
 _JOURNAL = re.compile(r"([a-z][a-z_]*)(?:\.(?!main\.)([a-z0-9]{1,32}))?\.jsonl")
 _CONFIG = re.compile(r"config(?:\.[a-z0-9]{1,32})?\.yaml")
+_LOCK = re.compile(r"[a-z0-9]{1,32}\.lock")
 _RESULT = re.compile(r"results/[a-z0-9][a-z0-9.-]*")
 _START = re.compile(r"(\d{8}T\d{6})Z-")
 _NOT_SLUG = re.compile(r"[^a-z0-9]+")
@@ -140,6 +141,15 @@ def lock_name(writer: str) -> str:
     'main.lock'
     """
     return f"{writer}.lock"
+
+
+def is_lock_name(name: str) -> bool:
+    """Whether a file is a writer's lock.
+
+    >>> is_lock_name("x7k2.lock"), is_lock_name("poetry.lock.bak")
+    (True, False)
+    """
+    return _LOCK.fullmatch(name) is not None
 
 
 def config_name(writer: str) -> str:

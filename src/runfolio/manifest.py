@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -9,9 +10,9 @@ from runfolio import codec, layout
 from runfolio.codec import BadLine
 from runfolio.errors import DamageError, FormatError
 from runfolio.files import journals, read_bytes, replace, result_files, sha256
-from runfolio.history import scan
+from runfolio.history import MAX_FINDINGS, scan
 from runfolio.journal import Tail
-from runfolio.records import Manifest, Result, Segment, SegmentFile, Totals
+from runfolio.records import Finding, Manifest, Result, Segment, SegmentFile, Totals
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 VERSION = "format_version"
 """The key that the error about a newer format carries."""
+
+_SUM = re.compile(rb"([0-9a-f]{64})  ([A-Za-z0-9._/-]+)")
+_MOST_SUMS = 64 * 1024 * 1024
 
 
 def write(folder: Path, manifest: Manifest, policy: Policy) -> None:
@@ -108,6 +112,25 @@ def write_sums(folder: Path, policy: Policy) -> None:
         with suppress(FileNotFoundError, FormatError):  # what is no regular file is none of the run's
             lines.append(f"{known.get(name) or sha256(folder / name)[1]}  {name}\n")
     replace(folder / layout.SUMS_FILE, "".join(lines).encode(), policy)
+
+
+def read_sums(folder: Path) -> tuple[dict[str, str], list[Finding]]:
+    """The digests that SHA256SUMS lists, by path, and what in it is no such line.
+
+    Raises FormatError if it is no regular file, OSError if it can't be read, FileNotFoundError if there is none.
+    """
+    data = read_bytes(folder / layout.SUMS_FILE, _MOST_SUMS)
+    sums: dict[str, str] = {}
+    findings, byte = [], 0
+    for number, line in enumerate(data.split(b"\n"), 1):
+        found = _SUM.fullmatch(line)
+        if found is not None:
+            sums[found[2].decode()] = found[1].decode()
+        elif byte < len(data):
+            reason = "it is no digest and path of a file of this run"
+            findings.append(Finding(file=layout.SUMS_FILE, line=number, byte=byte, reason=reason))
+        byte += len(line) + 1
+    return sums, findings[:MAX_FINDINGS]
 
 
 def _length(path: Path) -> SegmentFile:

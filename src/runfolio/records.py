@@ -23,7 +23,7 @@ from runfolio.field import ChangeType, Field, Statistics, described
 from runfolio.schema import Schema, Schemas
 
 State = Literal["not_started", "in_progress", "completed", "failed", "interrupted"]
-EventType = Literal["segment", "state", "step", "progress", "log", "restore", "config", "input", "lost"]
+EventType = Literal["segment", "state", "step", "progress", "log", "restore", "config", "input", "lost", "repair"]
 Outcome = Literal["completed", "failed"]
 Format = Literal["parquet", "json"]
 Time = Annotated[datetime, Meta(tz=True)]
@@ -223,6 +223,7 @@ class Event(Record, frozen=True, kw_only=True, tag="event"):
     config     the pipeline of `config.yaml` begins or goes on: `context` is a `Configured`
     input      a step reads a file: `context` is an `Input`
     lost       records could not be written before this one: `message` says why, `context` is a `Lost`
+    repair     the run was made anew of what was intact of another: `context` is a `Repair`
     =========  =====================================================================================================
     """
 
@@ -323,6 +324,34 @@ class Lost(Struct, frozen=True, kw_only=True):
     results: Count
     error: str
     errno: int | None
+
+
+class Finding(Struct, frozen=True, kw_only=True):
+    """Something in a run folder that is not as a writer left it; `line` counts from 1, `byte` from 0."""
+
+    file: str
+    line: Count | None = None
+    byte: Count | None = None
+    reason: str
+
+    def __str__(self) -> str:
+        line = "" if self.line is None else f", line {self.line}"
+        byte = "" if self.byte is None else f", byte {self.byte}"
+        return f"{self.file}{line}{byte}: {self.reason}"
+
+
+class Repair(Struct, frozen=True, kw_only=True):
+    """The `context` of an event of type `repair`: which run was repaired, and what was wrong with it.
+
+    `findings` are the first of them, `count` is how many there were; `left_out` are the parts of results that are lost,
+    by the files that they were in, and `lines` counts the lines of results that went with them.
+    """
+
+    run_id: str
+    count: Count
+    findings: list[Finding]
+    left_out: list[str]
+    lines: Count
 
 
 class Continued(Struct, frozen=True):

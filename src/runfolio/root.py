@@ -53,13 +53,18 @@ def find(run: str | PathLike[str], root: str | PathLike[str] | None = None) -> P
 def folders(root: Path) -> list[str]:
     """The names of the run folders under a root, newest first; none where there is no root.
 
-    A run folder is one that has a `run.json`, or has lost it and has its events. Those of one second come in any
+    A run folder is one that has a `run.json`, or has lost it and has its events, and whose name does not begin with a
+    dot: such a one is being made. Those of one second come in any
     order. One that may not be entered counts if it is named as a run. Raises NotFoundError if the root is a file,
     FormatError if it can't be read.
     """
     try:
         with os.scandir(root) as entries:
-            names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+            names = [
+                entry.name
+                for entry in entries
+                if not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False)
+            ]
     except FileNotFoundError:
         return []
     except NotADirectoryError as error:

@@ -16,9 +16,22 @@ from msgspec import ValidationError, convert
 from runfolio.arguments import text, texts
 from runfolio.clock import utc
 from runfolio.errors import NotFoundError, ReadOnlyError, RunfolioError, UsageError
-from runfolio.history import Finding, History
+from runfolio.history import History
 from runfolio.lock import Life
-from runfolio.records import Change, Event, Failure, Header, Lost, Metadata, Opaque, Result, Snapshot, State, Timing
+from runfolio.records import (
+    Change,
+    Event,
+    Failure,
+    Finding,
+    Header,
+    Lost,
+    Metadata,
+    Opaque,
+    Result,
+    Snapshot,
+    State,
+    Timing,
+)
 from runfolio.schema import Schema, Schemas, parts_of
 from runfolio.standing import FOLDED_KINDS, Standing, fold, is_restore
 from runfolio.timeline import Timeline

@@ -17,7 +17,7 @@ EXIT_CODES = """\b
 Exit codes:
   0    done; damage of a run is printed, and is no failure of the command
   1    it can't be done: no such run, a step that failed, a newer format, no permission;
-       or `check` found a limit exceeded, or `diff --exit-code` a difference
+       or `check` found a limit exceeded, `diff --exit-code` a difference, `verify` damage
   2    wrong usage, or a wrong configuration: nothing was run
   130  stopped by Ctrl-C
   141  the reader of the output went away
