@@ -51,19 +51,27 @@ def put(fd: int, data: bytes) -> None:
 
 @contextmanager
 def changed(golden: Golden, changes: dict[str, bytes | None]) -> Iterator[None]:
-    """The folder with other bytes in these files, or without them (None); it is put right at the end."""
+    """The folder with other bytes in these files, or without them (None); it is put right at the end.
+
+    A file that is gone comes back as the same inode: a lock with another one is that of a copy, which may be alive.
+    """
+    aside = golden.folder.with_name("aside")
     try:
         for name, data in changes.items():
             assert data != golden.files[name], "the fault did not fire"
             path = golden.folder / name
             if data is None:
-                path.unlink()
+                path.rename(aside)
             else:
                 path.write_bytes(data)
         yield
     finally:
-        for name in changes:
-            (golden.folder / name).write_bytes(golden.files[name])
+        for name, data in changes.items():
+            path = golden.folder / name
+            if data is None:
+                aside.rename(path)
+            else:
+                path.write_bytes(golden.files[name])
 
 
 def sealed(fields: dict[str, Any]) -> bytes:
