@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import random
 import shutil
+import signal
+import stat
+import subprocess
+import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
-from msgspec import structs, to_builtins
+from msgspec import convert, structs, to_builtins
 
-from runfolio import Run, load_run
-from runfolio.repair import Repaired, repair
+from runfolio import Run, Status, codec, load_run
+from runfolio.catalog import scan
+from runfolio.errors import UsageError, WriteWarning
+from runfolio.records import Header
+from runfolio.repair import MOST_FINDINGS, Repaired, repair, repairs
 from runfolio.verification import read, verify
 
 from .damage import content, harm, record_golden, record_interrupted
@@ -124,3 +133,270 @@ def test_a_repaired_run_is_sound_and_answers_as_the_damaged_one(
     damaged = golden(state)
     done = ", ".join(harm(damaged, chance) for _ in range(chance.choice([1, 1, 2, 5])))
     assert_repaired(damaged, goldens[state], done)
+
+
+def cut(path: Path, size: int) -> None:
+    path.write_bytes(path.read_bytes()[:size])
+
+
+def context_of(folder: str | Path, kind: str) -> dict[str, Any]:
+    """The context of the last event of a type."""
+    return [event.context for event in read(Path(folder)).events if event.type == kind][-1]
+
+
+class TestWhatIsRefused:
+    def test_a_sound_run(self, golden: Callable[[str], Path], root: Path) -> None:
+        folder = golden()
+        with pytest.raises(UsageError, match="is sound: there is nothing to repair"):
+            repair(folder)
+        assert list(root.iterdir()) == [folder]
+
+    def test_a_run_that_is_written_to(self, status: Status) -> None:
+        assert status.folder is not None
+        (status.folder / "run.json").unlink()
+        with pytest.raises(UsageError, match="still written to; wait until its writer has ended"):
+            repair(status.folder)
+
+    def test_a_folder_that_is_there_already(self, golden: Callable[[str], Path], tmp_path: Path) -> None:
+        folder = golden()
+        cut(folder / "run.json", 9)
+        before = content(tmp_path)
+        with pytest.raises(UsageError, match="is there already; name a folder that is not there yet"):
+            repair(folder, to=tmp_path)
+        assert content(tmp_path) == before
+
+
+class TestTheNewFolder:
+    def test_has_the_name_with_the_next_free_number_or_the_one_given(
+        self, golden: Callable[[str], Path], tmp_path: Path
+    ) -> None:
+        folder = golden()
+        cut(folder / "run.json", 9)
+        found = [repair(folder.name).run_id, repair(folder).run_id, repair(folder, to=tmp_path / "there").run_id]
+        assert found == [f"{folder.name}-repaired", f"{folder.name}-repaired-2", "there"]
+        assert load_run(tmp_path / "there").run_id == "there"
+
+    def test_is_for_whom_the_old_one_is(self, golden: Callable[[str], Path]) -> None:
+        folder = golden()
+        folder.chmod(0o750)
+        (folder / "results").chmod(0o710)
+        for path in (path for path in folder.rglob("*") if path.is_file()):
+            path.chmod(0o640)
+        (folder / "changes.jsonl").chmod(0o444)
+        cut(folder / "run.json", 9)
+        new = Path(repair(folder).folder)
+        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (new, *new.rglob("*"))}
+        assert (modes.pop(new.name), modes.pop("results"), modes.pop("changes.jsonl")) == (0o750, 0o710, 0o444)
+        assert set(modes.values()) == {0o640}
+
+    def test_has_no_file_that_is_no_part_of_the_run_but_those_whose_lines_are_lost(
+        self, golden: Callable[[str], Path]
+    ) -> None:
+        folder = golden()
+        (folder / "notes.txt").touch()
+        (folder / "results" / ".main-9.tmp").touch()
+        (folder / "events.zz.jsonl").symlink_to(folder / "events.jsonl")
+        (folder / "results.jsonl").unlink()
+        found = repair(folder)
+        new = Path(found.folder)
+        assert not {"notes.txt", "events.zz.jsonl"} & {path.name for path in new.iterdir()}
+        names = sorted(path.name for path in (folder / "results").glob("[!.]*"))
+        assert sorted(path.name for path in (new / "results").iterdir()) == names
+        notes = [note for note in verify(new).notes if "uncommitted" in note.reason]
+        assert len(notes) == 4 and found.left_out == []
+
+    def test_keeps_fields_and_kinds_of_later_versions_as_they_are_spelled(self, golden: Callable[[str], Path]) -> None:
+        folder = golden()
+        (folder / "SHA256SUMS").unlink()
+        cut(folder / "changes.jsonl", (folder / "changes.jsonl").stat().st_size - 3)
+        new = Path(repair(folder).folder)
+        assert b'"duration_seconds"' in (new / "timings.jsonl").read_bytes()
+        assert b',"later":1.50,' in (new / "timings.jsonl").read_bytes().splitlines()[0]
+        assert b',"x":[1.0,{"y":null}],"crc"' in (new / "timings.jsonl").read_bytes()
+        assert b',"x":2,"crc"' in (new / "samples.jsonl").read_bytes()
+
+    def test_is_one_that_sha256sum_verifies(self, golden: Callable[[str], Path]) -> None:
+        folder = golden()
+        (folder / "snapshots.jsonl").unlink()
+        subprocess.run(["sha256sum", "--quiet", "-c", "SHA256SUMS"], cwd=repair(folder).folder, check=True)
+
+    def test_is_listed_as_a_run_without_damage(self, golden: Callable[[str], Path]) -> None:
+        for state in ("completed", "interrupted"):
+            folder = golden(state)
+            old = next(row for row in scan() if row.folder == str(folder))
+            cut(folder / "schemas.jsonl", 9)
+            found = repair(folder)
+            (row,) = (row for row in scan() if row.run_id == found.run_id)
+            assert (row.state, row.damage, row.name) == (state, None, "golden")
+            assert (row.duration_seconds, row.steps, row.changes) == (old.duration_seconds, old.steps, old.changes)
+
+    def test_of_an_interrupted_run_can_be_resumed(self, golden: Callable[[str], Path]) -> None:
+        folder = golden("interrupted")
+        cut(folder / "timings.jsonl", 9)
+        found = repair(folder)
+        with Status.resume(found.folder) as status:
+            frame = pd.DataFrame({"age": [1]})
+            with status.step("Clean", "after", data=frame) as step:
+                step.result(frame)
+        assert verify(found.folder).findings == []
+        run = load_run(found.folder)
+        assert (run.state, [one.run_id for one in repairs(run)]) == ("completed", [read(folder).run_id])
+
+    def test_can_be_damaged_and_repaired_again(self, golden: Callable[[str], Path]) -> None:
+        folder = golden()
+        cut(folder / "timings.jsonl", 9)
+        first = repair(folder)
+        cut(Path(first.folder) / "changes.jsonl", 9)
+        second = repair(first.folder)
+        assert second.run_id == f"{folder.name}-repaired-repaired"
+        assert verify(second.folder).findings == []
+        assert [one.run_id for one in repairs(load_run(second.folder))] == [read(folder).run_id, first.run_id]
+
+
+class TestWhatIsLost:
+    def test_a_part_whose_file_is_damaged_is_left_out_of_its_result(self, golden: Callable[[str], Path]) -> None:
+        folder = golden()
+        (record,) = (one for one in read(folder).result_records if len(one.parts) == 3)
+        path = folder / record.parts[0].file
+        path.write_bytes(path.read_bytes()[:-1] + b"?")
+        found = repair(folder)
+        assert (found.left_out, found.lines_left_out) == ([record.parts[0].file], 0)
+        (new,) = (one for one in load_run(found.folder).result_records if one.key == record.key)
+        assert new.parts == record.parts[1:]
+        assert not (Path(found.folder) / record.parts[0].file).exists()
+
+    def test_a_result_without_files_goes_with_its_line(self, golden: Callable[[str], Path]) -> None:
+        folder = golden()
+        shutil.rmtree(folder / "results")
+        found = repair(folder)
+        assert found.lines_left_out == 5 and len(found.left_out) == 7
+        run = load_run(found.folder)
+        assert run.results == {} and (repairs(run)[0].lines, repairs(run)[0].left_out) == (5, found.left_out)
+
+    def test_a_result_whose_digest_is_other_only_in_the_sums_is_kept(self, golden: Callable[[str], Path]) -> None:
+        folder = golden()
+        text = (folder / "SHA256SUMS").read_text()
+        digest, name = next(line.split("  ") for line in text.splitlines() if "  results/" in line)
+        (folder / "SHA256SUMS").write_text(text.replace(digest, "0" * 64))
+        found = repair(folder)
+        assert found.left_out == [] and (Path(found.folder) / name).is_file()
+
+    def test_a_lost_header_is_made_anew_of_what_is_known(self, golden: Callable[[str], Path]) -> None:
+        folder = golden()
+        lines = (folder / "events.jsonl").read_bytes().splitlines(keepends=True)
+        (folder / "events.jsonl").write_bytes(b"".join(lines[1:]))
+        run = load_run(repair(folder).folder)
+        header = next(event for event in run.events if event.type == "segment")
+        assert (header.seq, header.event_id) == (1, "event-000001")
+        assert (header.context["run_id"], header.context["writer"]) == (run.run_id, "main")
+        assert (run.name, run.tags, run.sequence[0]) == ("golden", ["t"], "Loader")
+
+    def test_all_headers_are_made_anew_of_the_manifest(self, golden: Callable[[str], Path]) -> None:
+        folder = golden()
+        for path in folder.glob("events*.jsonl"):
+            path.unlink()
+        run = load_run(repair(folder).folder)
+        assert (run.name, run.tags, run.start_time) == ("golden", ["t"], None)
+        assert verify(run.folder or "").findings == []
+
+    def test_records_that_could_not_be_written_are_told_of_by_the_repair(self, root: Path) -> None:
+        with pytest.warns(WriteWarning), Status(on_write_error="warn") as status:
+            status.start()
+            assert status.folder is not None
+            (status.folder / "results").touch()
+            status.store_result("report", {"a": 1})
+        assert status.folder is not None
+        (status.folder / "results").unlink()
+        found = repair(status.folder)
+        run = load_run(found.folder)
+        assert (run.damage, run.lost) == ([], 1)
+        assert "1 records could not be written" in repairs(run)[0].findings[0].reason
+
+    @pytest.mark.parametrize("left", [0, 1])
+    def test_of_a_run_that_is_cut_everywhere_there_is_a_sound_one(
+        self, golden: Callable[[str], Path], left: int
+    ) -> None:
+        folder = golden()
+        for path in [path for path in folder.rglob("*") if path.is_file()]:
+            cut(path, left)
+        found = repair(folder)
+        assert (found.lines, verify(found.folder).findings) == (0, [])
+        assert load_run(found.folder).state == "not_started"
+        assert found.run_id in {row.run_id for row in scan()}
+
+    def test_findings_are_told_up_to_a_bound_with_their_number(self, golden: Callable[[str], Path]) -> None:
+        folder = golden()
+        with (folder / "changes.jsonl").open("ab") as file:
+            file.write(b"x\n" * 300)
+        context = context_of(repair(folder).folder, "repair")
+        assert len(context["findings"]) == MOST_FINDINGS
+        assert context["count"] == len(verify(folder).findings) >= 300
+
+
+class TestTheHeaders:
+    def test_name_the_new_run_and_where_its_own_journals_were_left(self, golden: Callable[[str], Path]) -> None:
+        folder = golden()
+        cut(folder / "changes.jsonl", 9)
+        new = Path(repair(folder).folder)
+        headers = [convert(event.context, Header) for event in load_run(new).events if event.type == "segment"]
+        assert len(headers) == 5 and {header.run_id for header in headers} == {new.name}
+        continued = [header.continues for header in headers if header.continues]
+        assert len(continued) == 3
+        for one in continued:
+            for file in to_builtins(one)["files"]:
+                data = (new / file["file"]).read_bytes()
+                assert (file["lines"], file["bytes"]) == (data.count(b"\n"), len(data))
+
+    def test_each_writers_lines_are_counted_without_a_gap(self, golden: Callable[[str], Path]) -> None:
+        folder = golden()
+        cut(folder / "changes.jsonl", 9)
+        seqs: dict[str, list[int]] = {}
+        for path in Path(repair(folder).folder).glob("*.jsonl"):
+            writer = path.name.split(".")[1]
+            seqs.setdefault(writer, []).extend(json.loads(line)["seq"] for line in path.read_bytes().splitlines())
+        assert all(sorted(found) == list(range(1, len(found) + 1)) for found in seqs.values())
+
+
+_REPAIR = """
+import os, signal, sys
+from runfolio import repair
+left = int(sys.argv[2])
+def trace(event, args):
+    global left
+    if event in ("open", "os.mkdir", "os.rename", "os.chmod") and "-repaired" in str(args):
+        left -= 1
+        if left < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+sys.addaudithook(trace)
+repair.repair(sys.argv[1])
+"""
+
+
+def test_a_repair_that_is_killed_leaves_nothing_that_is_listed(golden: Callable[[str], Path], root: Path) -> None:
+    folder = golden()
+    cut(folder / "changes.jsonl", 9)
+    before = content(folder)
+    killed = 0
+    for call in (1, 8, 30, 10_000):
+        done = subprocess.run([sys.executable, "-c", _REPAIR, str(folder), str(call)], check=False)
+        rows = [row.run_id for row in scan()]
+        if done.returncode == -signal.SIGKILL:
+            killed += 1
+            assert rows == [read(folder).run_id]
+        else:
+            assert (done.returncode, sorted(rows)) == (0, sorted([read(folder).run_id, f"{folder.name}-repaired"]))
+            assert verify(root / f"{folder.name}-repaired").is_sound
+        assert content(folder) == before
+    assert killed == 3 and done.returncode == 0
+    assert all(
+        path.name.startswith(".")
+        for path in root.iterdir()
+        if path.name not in (folder.name, f"{folder.name}-repaired")
+    )
+
+
+def test_a_line_is_edited_without_touching_its_other_fields() -> None:
+    line = b'{"kind":"x","seq":9,"a":1.0,"b":"\\u00e4 \\"q\\"","c":[ 1 , 2 ],"crc":"00000000"}'
+    found = codec.sealed({**codec.fields_of(line), "seq": b"12"})
+    codec.check(found.removesuffix(b"\n"))
+    assert found[:-19] == line[:-18].replace(b'"seq":9', b'"seq":12')
