@@ -124,6 +124,16 @@ class TestUnknown:
         with pytest.raises(FormatError, match="format version 7"):
             load_run(ended)
 
+    def test_a_newer_format_whose_lines_end_in_a_checksum_is_told_from_a_flipped_bit(self, ended):
+        path = ended / "run.json"
+        data = path.read_bytes()
+        path.write_bytes(seal({"kind": "run", "format_version": 9, "is": "another form"}))
+        with pytest.raises(FormatError, match="format version 9"):
+            load_run(ended)
+        path.write_bytes(data.replace(b'"format_version":1', b'"format_version":9'))
+        run = load_damaged(ended)
+        assert "checksum does not match" in run.damage[0].reason and len(run.changes) == 7
+
     def test_a_newer_format_of_another_writers_segment_is_too(self, ended):
         header = fields_of(lines_of(ended / "events.jsonl")[0])
         header["context"]["format_version"] = 3
@@ -177,6 +187,25 @@ class TestDamage:
         assert [w.category for w in caught] == [DamageWarning]
         assert "and 3 more" in str(caught[0].message)
 
+    def test_a_line_in_the_journal_of_another_kind_is_told(self, status):
+        one, other = status.folder / "changes.jsonl", status.folder / "snapshots.jsonl"
+        first, second = one.read_bytes(), other.read_bytes()
+        one.write_bytes(second)
+        other.write_bytes(first)
+        run = load_damaged(status.folder)
+        assert (run.changes, run.snapshots, run.opaque) == ([], [], [])
+        assert run.damage[0].reason == "it is a snapshot, in a journal of another kind"
+        assert (run.damage[0].file, run.damage[0].line) == ("changes.jsonl", 1)
+
+    def test_a_line_that_stands_again_at_the_end_hides_nothing_behind_a_gap(self, status):
+        for message in ("first", "second", "third"):
+            status.log(message)
+        path = status.folder / "events.jsonl"
+        *before, first, _, third = lines_of(path)
+        path.write_bytes(b"".join([*before, first, third, before[0]]))
+        run = load_damaged(status.folder)
+        assert [event.message for event in run.events if event.type == "log"] == ["first", "third"]
+
     def test_a_line_that_stands_twice_counts_once(self, ended):
         path = ended / "changes.jsonl"
         append(path, lines_of(path)[2])
@@ -203,6 +232,19 @@ class TestDamage:
         run = load_damaged(ended)
         assert run.state == "completed" and run.name == "people" and len(run.changes) == 7
         assert run.damage[0].file == "run.json"
+
+    def test_a_manifest_without_its_last_byte_is_told(self, ended):
+        path = ended / "run.json"
+        path.write_bytes(path.read_bytes()[:-1])
+        assert load_damaged(ended).damage[0].reason == "its last newline is missing"
+
+    @pytest.mark.parametrize("name", ["run.json", "events.jsonl"])
+    def test_a_file_of_another_run_is_told(self, ended, name):
+        with Status(name="people") as other:
+            other.log("of another run")
+        (ended / name).write_bytes((other.folder / name).read_bytes())
+        reasons = [str(finding) for finding in load_damaged(ended).damage]
+        assert f"run.json: it is of another run, {other.run_id if name == 'run.json' else ended.name}" in reasons
 
     def test_a_missing_manifest_loses_nothing(self, ended):
         (ended / "run.json").unlink()
@@ -239,6 +281,22 @@ class TestDamage:
         if "Loader[csv]" in run.results:
             with pytest.raises(DamageError):
                 run.results["Loader[csv]"]["data"]
+
+    def test_a_result_without_parts_is_no_result(self, ended):
+        path = ended / "results.jsonl"
+        lines = lines_of(path)
+        path.write_bytes(seal({**fields_of(lines[0]), "parts": []}) + lines[1])
+        run = load_damaged(ended)
+        assert "no result: Expected `array` of length >= 1" in run.damage[0].reason
+        assert list(run.get_data_by_module(["Loader", "Preprocessor"])) == ["Preprocessor"]
+
+    def test_a_result_of_parts_with_and_without_names_comes_without_its_names(self, ended):
+        path = ended / "results.jsonl"
+        lines = lines_of(path)
+        fields = fields_of(lines[0])
+        (part,) = fields["parts"]
+        path.write_bytes(seal({**fields, "parts": [{**part, "name": "a"}, part]}) + lines[1])
+        assert list(load_run_of_changed_size(ended).get_data_by_module("Loader")) == ["Loader"]
 
     def test_a_path_of_another_form_is_no_path(self, status):
         path = status.folder / "snapshots.jsonl"
@@ -320,6 +378,19 @@ class TestSeveralWriters:
         ids = [event.event_id for event in load_run(folder).events]
         assert ids[:3] == ["event-000001", "event-w2-000001", "event-w2-000002"]
         assert ids[-1] == "event-w2-000003"
+
+    def test_that_another_writer_began_is_told(self, folder):
+        (folder / "events.w2.jsonl").rename(folder / "events.w3.jsonl")
+        reasons = [finding.reason for finding in load_damaged(folder).damage]
+        assert f"it is of writer w2 of the run {folder.name}" in reasons
+
+    @pytest.mark.parametrize("writer", [[], {}, 5, None, "main", "w2", "nobody"])
+    def test_may_go_on_for_what_is_no_writer(self, folder, writer):
+        path = folder / "events.w2.jsonl"
+        lines = [fields_of(line) for line in lines_of(path)]
+        lines[0]["context"]["continues"] = {"writer": writer}
+        path.write_bytes(b"".join(map(seal, lines)))
+        assert len(load_run_of_changed_size(folder).changes) == 8
 
     def test_are_read_for_every_kind(self, folder):
         run = load_run(folder)

@@ -203,7 +203,7 @@ class TestCounted:
         for one in (lossy, run):
             assert targets(one) == ["kept", "back"] and one.lost == 20
         (finding,) = run.damage
-        assert "20 records could not be written" in finding.reason
+        assert "went on without 20 records" in finding.reason
         event = next(event for event in run.events if event.type == "lost")
         assert event.context == {"records": 20, "results": 0, "error": event.message, "errno": event.context["errno"]}
 
@@ -223,7 +223,7 @@ class TestCounted:
             lossy.complete()
         assert loaded(lossy.folder).state == "completed"
         assert list_runs()["damage"].to_list() == ["1 records could not be written"]
-        with pytest.warns(DamageWarning, match="1 records could not be written"):
+        with pytest.warns(DamageWarning, match="went on without 1 records"):
             load_run(lossy.folder)
 
     def test_an_end_that_can_not_be_written_reads_as_interrupted(self, lossy):

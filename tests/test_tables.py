@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import os
 import signal
 import subprocess
@@ -16,14 +17,16 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal as assert_polars_equal
 
 from runfolio import Executor, Schema, Status, load_run
+from runfolio.artifacts import StoredResult
 from runfolio.errors import DamageError, DataError, FormatError, InputError, NotFoundError, RunfolioError, UsageError
-from runfolio.records import Part
+from runfolio.records import Part, Result
 from runfolio.tables.batches import Batches
 
 NEW_PYARROW = int(pa.__version__.partition(".")[0]) >= 24
@@ -752,6 +755,31 @@ def test_a_type_that_this_version_does_not_know():
     journal.write_bytes(content + b',"crc":"%08x"}\n' % crc32(content))
     with pytest.raises(FormatError, match="'pandas.DataFrome' is not known; update runfolio"):
         load_run(status.folder).results["k"]["data"]
+
+
+@pytest.mark.parametrize("read", ["columns", "batches", "dataset"])
+def test_a_file_with_a_digest_put_right_that_makes_no_sense_is_damage(read, tmp_path):
+    with Status() as status:
+        status.store_result("k", pa.table({"a": [1]}))
+    record = load_run(status.folder).results["k"].record
+    path = status.folder / record.parts[0].file
+    if read == "dataset":
+        path.write_bytes(path.read_bytes().replace(b"PAR1", b"PARX"))
+    else:
+        table = pq.read_table(path)
+        footer = table.schema.metadata[b"runfolio"].replace(b'"types":["int64"]', b'"types":["int64","x"]')
+        pq.write_table(table.replace_schema_metadata({b"runfolio": footer}), path)
+    content = path.read_bytes()
+    fields = {**dict(record.parts[0]), "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    stored = StoredResult(status.folder, Result(**{**dict(record), "parts": [Part(**fields)]}), {})
+    asked = {
+        "columns": lambda: stored.read(columns=["a"]),
+        "batches": lambda: list(stored.batches()),
+        "dataset": stored.dataset,
+    }
+    with pytest.raises(DamageError, match="can't be read: |does not fit its file") as caught:
+        asked[read]()
+    assert caught.value.file == str(path)
 
 
 VALUES = {

@@ -86,7 +86,8 @@ def encode_into(record: Struct, line: bytearray) -> None:
 def decode(kind: str, line: bytes) -> LineType | Opaque:
     """The record of a line that stands, without its newline, in a journal of this kind.
 
-    A line of another kind comes back opaque. Raises BadLine.
+    A line of a kind that this version does not know comes back opaque. Raises BadLine, also for one that is known and
+    stands in the wrong journal.
     """
     check(line)
     try:
@@ -110,6 +111,8 @@ def decode_manifest(data: bytes) -> Manifest:
     """The manifest that `run.json` holds. Raises BadLine."""
     line = data.removesuffix(b"\n")
     check(line)
+    if line == data:
+        raise BadLine("its last newline is missing")
     try:
         return _manifest_decoder()(line)
     except (ValueError, RecursionError) as error:
@@ -117,9 +120,12 @@ def decode_manifest(data: bytes) -> Manifest:
 
 
 def format_version(data: bytes) -> int | None:
-    """The format version that `run.json` or a segment's header names, whatever else is in it."""
+    """The format version that `run.json` names, whatever else is in it; None where it has a checksum that is wrong."""
+    line = data.removesuffix(b"\n")
+    if _has_checksum(line) and not _is_sound(line):
+        return None  # the version may be what is damaged
     try:
-        fields = _decode_fields(data.removesuffix(b"\n"))
+        fields = _decode_fields(line)
     except (ValueError, RecursionError):
         return None
     found = fields.get("format_version")
@@ -158,10 +164,18 @@ def sealed(fields: dict[str, bytes]) -> bytes:
 
 def check(line: bytes) -> None:
     """Raise BadLine unless the line ends in the checksum of what stands before it."""
-    if line[-_CRC_LENGTH:-10] != b',"crc":"':
+    if not _has_checksum(line):
         raise BadLine("it does not end in a checksum")
-    if b',"crc":"%08x"}' % crc32(line[:-_CRC_LENGTH]) != line[-_CRC_LENGTH:]:
+    if not _is_sound(line):
         raise BadLine("its checksum does not match")
+
+
+def _has_checksum(line: bytes) -> bool:
+    return line[-_CRC_LENGTH:-10] == b',"crc":"'
+
+
+def _is_sound(line: bytes) -> bool:
+    return line[-_CRC_LENGTH:] == b',"crc":"%08x"}' % crc32(line[:-_CRC_LENGTH])
 
 
 def _opaque(kind: str, line: bytes, error: Exception) -> Opaque:
@@ -172,8 +186,8 @@ def _opaque(kind: str, line: bytes, error: Exception) -> Opaque:
     found, seq = fields.get("kind"), fields.get("seq")
     if not isinstance(found, str) or type(seq) is not int:
         raise BadLine("it has no kind and seq")
-    if found == kind and kind in LINE_TYPES:
-        raise BadLine(f"no {kind}: {error}")
+    if found in LINE_TYPES and kind in LINE_TYPES:
+        raise BadLine(f"no {kind}: {error}" if found == kind else f"it is a {found}, in a journal of another kind")
     return Opaque(seq=seq, kind=found, fields=fields)
 
 

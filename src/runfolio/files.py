@@ -108,8 +108,19 @@ def sha256(path: Path) -> tuple[int, str]:
 
 def journals(folder: Path) -> list[tuple[str, str, Path]]:
     """Kind, writer and path of each journal in a folder. Raises FormatError if the folder can't be read."""
+    found = ((layout.parse_journal_name(name), name) for name in _names(folder))
+    return [(*parsed, folder / name) for parsed, name in found if parsed is not None]
+
+
+def locks(folder: Path) -> list[tuple[str, Path]]:
+    """Writer and path of each lock file in a folder. Raises FormatError if the folder can't be read."""
+    suffix = layout.lock_name("")
+    return [(name.removesuffix(suffix), folder / name) for name in _names(folder) if name.endswith(suffix)]
+
+
+def _names(folder: Path) -> list[str]:
     try:
-        names = sorted(path.name for path in folder.iterdir())
+        return sorted(path.name for path in folder.iterdir())
     except OSError as error:
         gone = isinstance(error, (FileNotFoundError, NotADirectoryError))
         raise FormatError(
@@ -117,8 +128,6 @@ def journals(folder: Path) -> list[tuple[str, str, Path]]:
             remedy="`runfolio ls` lists the runs" if gone else "see to the cause and try again",
             file=str(folder),
         ) from error
-    found = ((layout.parse_journal_name(name), name) for name in names)
-    return [(*parsed, folder / name) for parsed, name in found if parsed is not None]
 
 
 def result_files(folder: Path) -> Iterator[tuple[str, int]]:

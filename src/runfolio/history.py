@@ -44,17 +44,21 @@ class History:
 
     def refresh(self) -> None:
         """Read what was written since the last time. Raises FormatError if the folder is gone or is none."""
+        self.look()
+        # All schemas before any snapshot: another writer may have the one whose line is lost in this one's journal.
+        fresh = [(reader, reader.read()) for reader in list(self._readers.values())]
+        for _, records in fresh:
+            self._learn(records)
+        for reader, records in fresh:
+            reader.give(records)
+
+    def look(self) -> None:
+        """Look for journals that are new. Raises FormatError if the folder is gone or is none."""
         for kind, writer, path in journals(self.folder):
             if writer not in self._readers:
                 self._readers[writer] = _SegmentReader(self, writer)
                 self.timeline.streams[writer] = self._readers[writer].stream
             self._readers[writer].add(kind, path)
-        # All schemas before any snapshot: another writer may have the one whose line is lost in this one's journal.
-        fresh = [(reader, reader.read()) for reader in self._readers.values()]
-        for _, records in fresh:
-            self._learn(records)
-        for reader, records in fresh:
-            reader.give(records)
 
     def _learn(self, records: Stream) -> None:
         for schema in records.get("schema", ()):
@@ -99,6 +103,7 @@ class _SegmentReader:
             return fresh
         top = max(record.seq for records in fresh.values() for record in records[-1:])
         if not self._is_whole(fresh):
+            self._history.look()  # what is missing may be the first line of its journal
             self._read(fresh)
             if not self._is_whole(fresh):
                 fresh = self._without_gaps(fresh, top)
@@ -113,6 +118,8 @@ class _SegmentReader:
                 self._history.report(Finding(file=tail.path.name, reason=f"it can't be read: {error}"))
         for kind in [kind for kind, records in fresh.items() if not records]:
             del fresh[kind]
+        for records in fresh.values():  # in a damaged journal the last line need not have the largest number
+            records.sort(key=_seq)
 
     def _decode(self, kind: str, tail: Tail, lines: Lines) -> list[Any]:
         try:
@@ -131,10 +138,9 @@ class _SegmentReader:
         return records
 
     def _is_whole(self, fresh: Stream) -> bool:
-        """Whether these records are just the next ones; puts each kind's in order on the way."""
+        """Whether these records are just the next ones."""
         numbers: list[int] = []
         for records in fresh.values():
-            records.sort(key=_seq)
             numbers.extend(record.seq for record in records)
         numbers.sort()
         return numbers == list(range(self._next, self._next + len(numbers)))

@@ -206,7 +206,7 @@ class Result(Record, frozen=True, kw_only=True, tag="result"):
 
     key: str
     path: Path
-    parts: list[Part]
+    parts: Annotated[list[Part], Meta(min_length=1)]
     timestamp: Time
 
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from runfolio import layout, manifest
 from runfolio import root as roots
-from runfolio.errors import DamageError, DamageWarning, FormatError
-from runfolio.files import journals, result_files
+from runfolio.errors import DamageError, DamageWarning, FormatError, RunfolioError
+from runfolio.files import journals, locks, result_files
 from runfolio.history import History
 from runfolio.lock import Life, probe
 from runfolio.records import Finding, Header, Lost, Manifest, SegmentFile
@@ -57,15 +57,35 @@ class Run(RunView):
     def refresh(self) -> Run:
         """Read what was written since, and look again whether the writer lives. Raises FormatError."""
         with self._mutex:
-            # The locks first: a writer that ends in between is then seen ended, never interrupted.
-            self._lives = {
-                path.name.removesuffix(".lock"): probe(path, time.time())
-                for path in self._history.folder.glob("*.lock")
-            }
-            self._history.refresh()
+            found = self._read()
+            if self._began_meanwhile(found):
+                found = self._read()
             self._check_versions()
-            self._own = self._check_manifest() + self._torn() + self._lost_results() + self._unwritten()
+            own = self._check_manifest(found) + self._strangers() + self._torn() + self._lost_results()
+            self._own = own + self._unwritten()
         return self
+
+    def _read(self) -> Manifest | RunfolioError:
+        """Read the folder on; returns what `run.json` says, or why it says nothing.
+
+        The locks first: a writer that ends in between is then seen ended, never interrupted. The journals last: they
+        are then at least as long as `run.json` says, for that is written after them.
+        """
+        folder = self._history.folder
+        self._lives = {writer: probe(path, time.time()) for writer, path in locks(folder)}
+        found: Manifest | RunfolioError
+        try:
+            found = manifest.read(folder)
+        except RunfolioError as error:
+            found = error.with_traceback(None)
+        self._history.refresh()
+        return found
+
+    def _began_meanwhile(self, found: Manifest | RunfolioError) -> bool:
+        """Whether a writer, or the run, began after its lock, or `run.json`, was looked for."""
+        unasked = (writer for writer in self._history.timeline.streams if writer not in self._lives)
+        paths = (self._history.folder / layout.lock_name(writer) for writer in unasked)
+        return isinstance(found, RunfolioError) or any(os.path.lexists(path) for path in paths)
 
     @property
     def damage(self) -> list[Finding]:
@@ -83,23 +103,36 @@ class Run(RunView):
             version = event.context.get("format_version")
             manifest.check_version(version if isinstance(version, int) else None, self._history.folder)
 
-    def _check_manifest(self) -> list[Finding]:
+    def _check_manifest(self, found: Manifest | RunfolioError) -> list[Finding]:
         """What `run.json` has to say against the journals."""
         ended = self.state in ("completed", "failed")
         alive = any(life.alive for life in self._lives.values())
-        try:
-            found = manifest.read(self._history.folder)
-        except DamageError as error:
-            return [Finding(file=layout.RUN_FILE, reason=str(error.__cause__))]
-        except FormatError as error:
-            if error.key == manifest.VERSION:
-                raise
-            there = not isinstance(error.__cause__, FileNotFoundError)
-            finding = Finding(file=layout.RUN_FILE, reason=error.what if there else "it is missing")
+        if isinstance(found, DamageError):
+            return [Finding(file=layout.RUN_FILE, reason=str(found.__cause__))]
+        if isinstance(found, RunfolioError):
+            if found.key == manifest.VERSION:
+                raise found
+            there = not isinstance(found.__cause__, FileNotFoundError)
+            finding = Finding(file=layout.RUN_FILE, reason=found.what if there else "it is missing")
             return [finding] if there or ended or not alive else []
         stale = ended and found.state == "in_progress" and not alive
         reason = "it does not know that the run has ended: its writer was stopped, or failed, just then"
-        return [*([Finding(file=layout.RUN_FILE, reason=reason)] if stale else []), *self._cuts(found)]
+        findings = [Finding(file=layout.RUN_FILE, reason=reason)] if stale else []
+        if self.run_id not in (None, found.run_id):
+            findings.append(Finding(file=layout.RUN_FILE, reason=f"it is of another run, {found.run_id}"))
+        return [*findings, *self._cuts(found)]
+
+    def _strangers(self) -> list[Finding]:
+        """Journals that another writer, or one of another run, began: somebody put them there."""
+        findings = []
+        for writer, stream in self._history.timeline.streams.items():
+            header = next((one.context for one in stream.get("event", ()) if one.type == "segment"), None)
+            found = None if header is None else converted(header, Header)
+            if found and (found.run_id, found.writer) != (self.run_id, writer):
+                file = layout.journal_name("event", writer)
+                reason = f"it is of writer {found.writer} of the run {found.run_id}"
+                findings.append(Finding(file=file, line=1, byte=0, reason=reason))
+        return findings
 
     def _cuts(self, found: Manifest) -> list[Finding]:
         """Where journals are shorter than they were at the run's end, or when another segment went on for theirs."""
@@ -162,8 +195,8 @@ class Run(RunView):
                 continue
             lost = converted(event.context, Lost)
             writer = next((name for name, stream in writers if event in stream.get("event", ())), layout.MAIN_WRITER)
-            count = lost.records + lost.results if lost else "some"
-            reason = f"{count} records could not be written before seq {event.seq}: {event.message}"
+            count = f"{lost.records + lost.results:,}" if lost else "some"
+            reason = f"the run went on without {count} records before seq {event.seq}: {event.message}"
             findings.append(Finding(file=layout.journal_name("event", writer), reason=reason))
         return findings
 

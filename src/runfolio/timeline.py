@@ -107,7 +107,7 @@ class Timeline:
         """The writers that one goes on for after writes that failed, as their headers say, and itself as the last."""
         found: list[str] = []
         name: Any = writer
-        while name in self.streams and name not in found:
+        while isinstance(name, str) and name in self.streams and name not in found:
             found.insert(0, name)
             events = self.streams[name].get("event", ())
             header: dict[str, Any] = next((event.context for event in events if event.type == "segment"), {})

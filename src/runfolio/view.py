@@ -350,7 +350,7 @@ class RunView:
             if stored is None:
                 continue
             data = self._stored([stored])[stored.key]["data"]
-            named = stored.parts[0].name is not None
+            named = all(part.name is not None for part in stored.parts)
             found |= {f"{module}_{key}": part for key, part in data.items()} if named else {module: data}
         return found
 

@@ -844,3 +844,14 @@ class TestWrong:
         kit.chmod(0o700)
         assert result.exit_code == 1
         assert result.stderr.startswith("runfolio: could not write runs: Permission denied")
+
+
+def test_what_could_not_be_recorded_is_told_in_lines_of_the_command(cli: Cli, kit: Path):
+    (kit / "taken").touch()
+    (kit / "p.yaml").write_text("Run: {root: taken, on_write_error: warn}\n" + pipeline())
+    result = cli("run", "p.yaml")
+    assert (result.exit_code, result.stdout) == (1, "")
+    first, second, last = result.stderr.splitlines()
+    assert first.startswith("runfolio: could not write ") and "the run goes on" in first
+    assert "that could not be written and are lost: " in second
+    assert last.startswith("runfolio: nothing of this run could be recorded; ")

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from . import tally as tallies
+from .nursery import Nursery
 
 LONG = os.environ.get("RUNFOLIO_DURABILITY") == "long"
 
@@ -17,6 +18,13 @@ LONG = os.environ.get("RUNFOLIO_DURABILITY") == "long"
 def size() -> Callable[[int, int], int]:
     """Of two sizes that of this run: `size(each_change, long_run)`."""
     return lambda each_change, long_run: long_run if LONG else each_change
+
+
+@pytest.fixture(scope="session")
+def nursery() -> Iterator[Nursery]:
+    """A warm process that forks writers."""
+    with Nursery() as found:
+        yield found
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager, nullcontext, redirect_stdout, 
 from pathlib import Path
 from shlex import quote
 from traceback import format_exception
+from typing import Any
 
 import click
 from msgspec import Struct
@@ -32,7 +33,7 @@ from runfolio.cli.terminal import (
     page,
     size,
 )
-from runfolio.errors import DamageWarning, RunfolioError, StepsError, WriteError
+from runfolio.errors import DamageWarning, RunfolioError, StepsError, WriteError, WriteWarning
 from runfolio.layout import is_config_name, root_of
 from runfolio.pipeline.executor import Executor
 from runfolio.pipeline.plan import PlannedStep
@@ -174,7 +175,7 @@ def _run(executor: Executor, screen: Screen, *, as_json: bool) -> BaseException 
     """Run a pipeline; returns what made it fail, where that is recorded in its folder."""
     process = os.getpid()
     try:
-        with nullcontext() if as_json else shown(executor, screen):
+        with _losses_told(), nullcontext() if as_json else shown(executor, screen):
             executor.run()
     except BaseException as error:  # a step may call sys.exit
         if os.getpid() != process or not _is_begun(executor):
@@ -186,6 +187,23 @@ def _run(executor: Executor, screen: Screen, *, as_json: bool) -> BaseException 
 def _is_begun(executor: Executor) -> bool:
     """Whether this run was begun, or taken up again."""
     return executor.status.folder is not None and not isinstance(executor.status, Run)
+
+
+@contextmanager
+def _losses_told() -> Iterator[None]:
+    """Tell what could not be recorded in lines of ours, and leave other warnings to Python."""
+    others = warnings.showwarning
+
+    def tell(message: Warning | str, category: type[Warning], *place: Any) -> None:
+        if issubclass(category, WriteWarning):
+            complain(str(message))
+        else:
+            others(message, category, *place)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", WriteWarning)
+        warnings.showwarning = tell  # type: ignore[assignment]  # it is called so
+        yield
 
 
 @contextmanager

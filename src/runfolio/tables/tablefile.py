@@ -14,7 +14,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from runfolio import layout
-from runfolio.errors import DamageError, FormatError, RunfolioError
+from runfolio.errors import DamageError, FormatError, NotFoundError, RunfolioError
 from runfolio.files import open_regular
 from runfolio.frames import MALFORMED, MAX_METADATA
 from runfolio.records import Part
@@ -103,8 +103,8 @@ class TableFile:
             return form_of(self.kind).labels(self.pieces[0][1])
 
     def check(self, wanted: list[Any]) -> None:
-        """Raise NotFoundError for columns that are not there."""
-        form_of(self.kind).stored(self.pieces[0][1], self._names, wanted)
+        """Raise NotFoundError for columns that are not there, DamageError for a footer that does not tell."""
+        self._stored(wanted)
 
     def count(self, size: int | None) -> int:
         """The number of tables."""
@@ -112,9 +112,7 @@ class TableFile:
 
     def tables(self, wanted: list[Any] | None, size: int | None, as_: str | None) -> Iterator[Any]:
         """The tables as they were given, or of at most so many rows each. Raises NotFoundError, DamageError."""
-        form = form_of(self.kind)
-        names = form.stored(self.pieces[0][1], self._names, wanted)
-        groups = _Groups(self._parquet, names)
+        groups = _Groups(self._parquet, self._stored(wanted))
         for rows, footer in self.pieces:
             for begin, count in _cuts(rows, size):
                 with self._told():
@@ -122,25 +120,41 @@ class TableFile:
                     found = restored(self.kind, table, _sliced(footer, begin, count, rows), wanted, as_)
                 yield found
 
+    def _stored(self, wanted: list[Any] | None) -> list[str]:
+        form = form_of(self.kind)
+        with self._told():
+            return form.stored(self.pieces[0][1], self._names, wanted)
+
     @contextmanager
     def _told(self) -> Iterator[None]:
         try:
             yield
+        except NotFoundError:  # it is the caller's column that is wrong, not the file
+            raise
         except RunfolioError as error:
             error.file = error.file or self._path
             raise
         except (*MALFORMED, pa.ArrowException) as error:
-            first = str(error).partition("\n")[0]
-            what = f"the result file {self._path} can't be read: {first}"
-            raise DamageError(what, remedy=VERIFY, file=self._path) from error
+            raise _unreadable(self._path, error) from error
 
 
 def dataset(file: Checked) -> Any:
-    """The file as an Arrow dataset, once its digest was found to be right; reads verify the checksums of pages."""
+    """The file as an Arrow dataset, once its digest was found to be right; reads verify the checksums of pages.
+
+    Raises DamageError.
+    """
     with checked(file):
         pass
     options = ds.ParquetFragmentScanOptions(page_checksum_verification=True, thrift_string_size_limit=MAX_METADATA)
-    return ds.dataset(str(file.path), format=ds.ParquetFileFormat(default_fragment_scan_options=options))
+    try:
+        return ds.dataset(str(file.path), format=ds.ParquetFileFormat(default_fragment_scan_options=options))
+    except (*MALFORMED, pa.ArrowException) as error:
+        raise _unreadable(str(file.path), error) from error
+
+
+def _unreadable(path: str, error: Exception) -> DamageError:
+    first = str(error).partition("\n")[0]
+    return DamageError(f"the result file {path} can't be read: {first}", remedy=VERIFY, file=path)
 
 
 class _Groups:
