@@ -25,7 +25,7 @@ from runfolio.records import Header
 from runfolio.repair import MOST_FINDINGS, Repaired, repair, repairs
 from runfolio.verification import read, verify
 
-from .damage import content, harm, record_golden, record_interrupted
+from .damage import content, harm, record_golden, record_interrupted, seal
 
 TRIALS = 40
 
@@ -310,7 +310,7 @@ class TestWhatIsLost:
         found = repair(status.folder)
         run = load_run(found.folder)
         assert (run.damage, run.lost) == ([], 1)
-        assert "1 records could not be written" in repairs(run)[0].findings[0].reason
+        assert "the run went on without 1 records" in repairs(run)[0].findings[0].reason
 
     @pytest.mark.parametrize("left", [0, 1])
     def test_of_a_run_that_is_cut_everywhere_there_is_a_sound_one(
@@ -331,6 +331,34 @@ class TestWhatIsLost:
         context = context_of(repair(folder).folder, "repair")
         assert len(context["findings"]) == MOST_FINDINGS
         assert context["count"] == len(verify(folder).findings) >= 300
+
+
+class TestWhatIsOfAnotherRun:
+    def test_journals_that_somebody_put_there_are_left_out(self, golden: Callable[[str], Path]) -> None:
+        folder = golden()
+        shutil.copy(folder / "events.jsonl", folder / "events.copy.jsonl")
+        shutil.copy(folder / "changes.jsonl", folder / "changes.copy.jsonl")
+        with Status() as other:
+            other.log("of another run")
+        assert other.folder is not None
+        shutil.copy(other.folder / "events.jsonl", folder / "events.zz.jsonl")
+        data = (folder / "events.zz.jsonl").read_bytes()
+        lines = [line.replace(b'"writer":"main"', b'"writer":"zz"')[:-18] for line in data.splitlines()]
+        (folder / "events.zz.jsonl").write_bytes(b"".join(seal(line) for line in lines))
+        (folder / "SHA256SUMS").unlink()
+        new = load_run(repair(folder).folder)
+        assert not any(event.message == "of another run" for event in new.events)
+        ids = [change.change_id for change in new.changes]
+        assert len(set(ids)) == len(ids) > 0 and new.damage == []
+
+    def test_a_manifest_of_another_run_is_not_taken(self, golden: Callable[[str], Path]) -> None:
+        folder = golden()
+        with Status(name="another") as other:
+            other.start()
+        assert other.folder is not None
+        shutil.copy(other.folder / "run.json", folder)
+        run = load_run(repair(folder).folder)
+        assert (run.name, run.state, len(run.result_records)) == ("golden", "completed", 5)
 
 
 class TestTheHeaders:

@@ -10,6 +10,7 @@ import os
 import platform
 import shutil
 import stat
+from collections import Counter
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -157,14 +158,17 @@ class _Maker:
         self._sound: set[tuple[str, str]] = set()
         self._written: dict[str, list[SegmentFile]] = {}
         self._ended = self._read_manifest()
-        self._headers = _headers(source)
+        self._identity = self._most_named()
+        if self._ended is not None and self._ended.run_id != self._identity:
+            self._ended = None
+        self._headers = [header for header in self._own_headers().values() if header is not None]
 
     def make(self) -> None:
         """Fill the folder. Raises OSError, WriteError."""
         self._copy_configurations()
         self._copy_results()
         timeline = self._source._history.timeline
-        for writer in sorted(timeline.streams, key=lambda name: (len(timeline._chain(name)), name)):
+        for writer in sorted(self._own_headers(), key=lambda name: (len(timeline._chain(name)), name)):
             self._write_segment(writer)
         self._tell(timeline.attempts()[-1] if timeline.streams else None)
         self._write_manifest()
@@ -188,6 +192,22 @@ class _Maker:
             return manifest.read(self._old)
         except FormatError:
             return None
+
+    def _most_named(self) -> str | None:
+        """The id of the run, by most of those that name it: somebody may have put files of another one there."""
+        named = [header.run_id for header in _headers(self._source)]
+        found = Counter([*named, *([self._ended.run_id] if self._ended else [])]).most_common(1)
+        return found[0][0] if found else None
+
+    def _own_headers(self) -> dict[str, Header | None]:
+        """The writers of the run with their headers, None for one that is lost; without those of other runs."""
+        found: dict[str, Header | None] = {}
+        for writer, stream in self._source._history.timeline.streams.items():
+            first = next((event for event in stream.get("event", ()) if event.type == "segment"), None)
+            header = None if first is None else converted(first.context, Header)
+            if header is None or (header.run_id, header.writer) == (self._identity, writer):
+                found[writer] = header
+        return found
 
     # Files
 
@@ -284,7 +304,7 @@ class _Maker:
             fields["metadata"] = self._metadata(fields["metadata"], record)
         elif isinstance(record, Result):
             parts = self._parts(fields["parts"], record)
-            if record.parts and not parts:
+            if not parts:
                 return None
             fields["parts"] = codec.array_of(parts)
         return fields

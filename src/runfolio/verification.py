@@ -162,7 +162,7 @@ class _Check:
             self._note(references.unfinished(self._run))
         opaque = len(self._run.opaque)
         if opaque:
-            reason = f"{opaque} lines of a kind that this version does not know, or in another kind's journal"
+            reason = f"{opaque} lines of a kind that this version does not know"
             self._note([Finding(file=".", reason=reason)])
 
     # What is there
