@@ -206,7 +206,9 @@ def _elapsed(run: Run, clock: Clock) -> float | None:
     start = run.start_time
     if start is None:
         return None
-    last = [records[-1].timestamp for records in (run.events, run.snapshots, run.changes) if records]
+    # A repair is no part of what the run did, nor is the first line of a writer.
+    events = [event for event in run.events if event.type not in ("segment", "repair")]
+    last = [records[-1].timestamp for records in (events, run.snapshots, run.changes) if records]
     until = clock.now() if run.state == "in_progress" else max(last)
     return max((until - start).total_seconds(), 0.0)
 
