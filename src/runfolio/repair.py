@@ -168,7 +168,7 @@ class _Maker:
         self._copy_configurations()
         self._copy_results()
         timeline = self._source._history.timeline
-        for writer in sorted(self._own_headers(), key=lambda name: (len(timeline._chain(name)), name)):
+        for writer in sorted(self._own_headers(), key=lambda name: (len(timeline.chain(name)), name)):
             self._write_segment(writer)
         self._tell(timeline.attempts()[-1] if timeline.streams else None)
         self._write_manifest()

@@ -71,7 +71,7 @@ class Timeline:
 
         Guests may have had to go on in another segment as well, more often than the run's own process.
         """
-        return max(map(self._chain, self.streams), key=lambda chain: (chain[0] == MAIN_WRITER, len(chain)))
+        return max(map(self.chain, self.streams), key=lambda chain: (chain[0] == MAIN_WRITER, len(chain)))
 
     def seconds(self, writer: str) -> float:
         """The time from a writer's first record to its last."""
@@ -97,7 +97,7 @@ class Timeline:
         """
         stream = self.streams[writer]
         rows = sorted(((record.seq, kind, record) for kind in stream for record in stream[kind]), key=itemgetter(0))
-        place = self._chain(writer)
+        place = self.chain(writer)
         latest = self._latest(place[:-1])
         for _, kind, record in rows:
             latest = max(latest, getattr(record, "timestamp", latest))
@@ -114,7 +114,7 @@ class Timeline:
             last = record.seq
         return last
 
-    def _chain(self, writer: str) -> tuple[str, ...]:
+    def chain(self, writer: str) -> tuple[str, ...]:
         """The writers that one goes on for after writes that failed, as their headers say, and itself as the last."""
         found: list[str] = []
         name: Any = writer
