@@ -298,6 +298,14 @@ class TestDamage:
         path.write_bytes(seal({**fields, "parts": [{**part, "name": "a"}, part]}) + lines[1])
         assert list(load_run_of_changed_size(ended).get_data_by_module("Loader")) == ["Loader"]
 
+    def test_a_time_out_of_all_bounds_is_none_in_a_table_of_timings(self, ended):
+        path = ended / "timings.jsonl"
+        first, *rest = lines_of(path)
+        path.write_bytes(seal({**fields_of(first), "start_time": "0001-01-01T00:00:00+23:59"}) + b"".join(rest))
+        timing = load_run_of_changed_size(ended).get_timing()
+        assert timing["start_time"].isna().to_list() == [True, False]
+        assert str(timing["start_time"].dtype) == "datetime64[us, UTC]"
+
     def test_a_path_of_another_form_is_no_path(self, status):
         path = status.folder / "snapshots.jsonl"
         fields = fields_of(lines_of(path)[-1])

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from msgspec import ValidationError, convert
 
 from runfolio.arguments import text, texts
+from runfolio.clock import utc
 from runfolio.errors import NotFoundError, ReadOnlyError, RunfolioError, UsageError
 from runfolio.history import History
 from runfolio.lock import Life
@@ -285,7 +286,7 @@ class RunView:
         times = pd.DatetimeTZDtype("us", "UTC")
         columns: dict[str, Any] = {name: [getattr(timing, name) for timing in timings] for name in _TIMING_TEXT}
         for name in ("start_time", "end_time"):
-            columns[name] = pd.Series([getattr(timing, name) for timing in timings], dtype=times)
+            columns[name] = pd.Series([utc(getattr(timing, name)) for timing in timings], dtype=times)
         for name in ("duration_seconds", "cpu_seconds"):
             columns[name] = pd.Series([getattr(timing, name) for timing in timings], dtype="float64")
         columns["outcome"] = [timing.outcome for timing in timings]
