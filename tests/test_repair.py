@@ -132,6 +132,9 @@ def test_a_repaired_run_is_sound_and_answers_as_the_damaged_one(
     chance = random.Random(seed)
     damaged = golden(state)
     done = ", ".join(harm(damaged, chance) for _ in range(chance.choice([1, 1, 2, 5])))
+    if state == "interrupted" and verify(damaged).is_sound:  # a last line that is gone may never have been written
+        assert done.startswith(("remove", "cut"))
+        (damaged / "run.json").unlink()
     assert_repaired(damaged, goldens[state], done)
 
 
