@@ -10,14 +10,18 @@ from pathlib import Path
 from zlib import crc32
 
 import pandas as pd
+import pytest
 
-from runfolio import Status
+from runfolio import Status, layout
 
 _FIRST = """
-import errno, os, sys
+import errno, itertools, os, sys
 import pandas as pd
-from runfolio import Status
+from runfolio import Status, layout
 from runfolio.errors import WriteError
+
+names = itertools.count()  # of writers: a seed is to choose the same file each time
+layout.token = lambda length: f"w{next(names)}".ljust(length, "0")
 
 people = pd.DataFrame({"name": ["Ada", "Bob", None], "age": [36, 41, 29]})
 status = Status(name="golden", tags=["t"], sequence=["Loader"], root=sys.argv[1])
@@ -59,10 +63,12 @@ def record_golden(root: Path) -> Path:
     """The same, resumed and completed by another process; with lines and fields of a later version."""
     folder = record_interrupted(root)
     _add_later_lines(folder)
-    with Status.resume(folder) as status:
-        frame = pd.DataFrame({"age": [36, 41]})
-        with status.step("Clean", "again", data=frame) as step:
-            step.result(frame.assign(older=frame["age"] + 1))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(layout, "token", lambda length: "x" * length)
+        with Status.resume(folder) as status:
+            frame = pd.DataFrame({"age": [36, 41]})
+            with status.step("Clean", "again", data=frame) as step:
+                step.result(frame.assign(older=frame["age"] + 1))
     return folder
 
 

@@ -132,6 +132,9 @@ def test_a_repaired_run_is_sound_and_answers_as_the_damaged_one(
     chance = random.Random(seed)
     damaged = golden(state)
     done = ", ".join(harm(damaged, chance) for _ in range(chance.choice([1, 1, 2, 5])))
+    if state == "interrupted" and verify(damaged).is_sound:  # a last line that is gone may never have been written
+        assert done.startswith(("remove", "cut"))
+        (damaged / "run.json").unlink()
     assert_repaired(damaged, goldens[state], done)
 
 
@@ -310,6 +313,7 @@ class TestWhatIsLost:
         found = repair(status.folder)
         run = load_run(found.folder)
         assert (run.damage, run.lost) == ([], 1)
+        assert {row.run_id: row.damage is None for row in scan()} == {status.run_id: False, found.run_id: True}
         assert "the run went on without 1 records" in repairs(run)[0].findings[0].reason
 
     @pytest.mark.parametrize("left", [0, 1])

@@ -93,6 +93,17 @@ class TestASoundRun:
         checked = verify(status.folder)
         assert (checked.state, checked.findings, checked.notes) == ("in_progress", [], [])
 
+    def test_that_has_ended_is_not_held_against_its_sums_while_a_guest_is_about_to_write_them(
+        self, status: Status
+    ) -> None:
+        assert status.folder is not None
+        with Status.join(status.folder) as guest:
+            status.complete()
+            guest.log("late")
+            (status.folder / "SHA256SUMS").unlink()
+            assert found(status.folder) == []
+        assert found(status.folder) == []
+
     def test_is_not_written_to(self, ended: Path) -> None:
         before = content(ended)
         verify(ended)

@@ -10,10 +10,8 @@ import os
 import platform
 import shutil
 import stat
-from collections import Counter
 from contextlib import ExitStack
 from datetime import UTC, datetime
-from hashlib import sha256
 from itertools import count
 from os import PathLike
 from pathlib import Path
@@ -23,10 +21,8 @@ from msgspec import Struct, json, to_builtins
 
 from runfolio import codec, layout, manifest
 from runfolio import root as roots
-from runfolio.codec import BadLine
 from runfolio.errors import FormatError, UsageError
 from runfolio.files import open_regular, result_files, sync_folder, write_error
-from runfolio.journal import Tail
 from runfolio.policy import Policy, access_of
 from runfolio.records import (
     Continued,
@@ -41,12 +37,13 @@ from runfolio.records import (
     Totals,
 )
 from runfolio.run import Run
+from runfolio.salvage import Line, Salvage, metadata_of, parts_of
 from runfolio.verification import Verification, check, content_problem, is_alive, read
 from runfolio.version import __version__
 from runfolio.view import converted
 
 MOST_FINDINGS = 100
-"""So many findings are told of in the repaired run; the damaged one has them all."""
+"""So many findings, and as many lost files, are told of in the repaired run, with the number of all."""
 
 _CHUNK = 1024 * 1024
 
@@ -133,15 +130,6 @@ def _made(source: Run, found: Verification, temporary: Path, target: Path) -> Re
     )
 
 
-class _Line(Struct, frozen=True):
-    """A sound line, and the name of the journal that it is in."""
-
-    seq: int
-    file: str
-    record: Any
-    text: bytes
-
-
 class _Maker:
     """Makes the folder of one repaired run."""
 
@@ -155,20 +143,16 @@ class _Maker:
         self._old = source._history.folder
         self._new = folder
         self._run_id = run_id
-        self._sound: set[tuple[str, str]] = set()
+        self._sound: set[Part] = set()
         self._written: dict[str, list[SegmentFile]] = {}
-        self._ended = self._read_manifest()
-        self._identity = self._most_named()
-        if self._ended is not None and self._ended.run_id != self._identity:
-            self._ended = None
-        self._headers = [header for header in self._own_headers().values() if header is not None]
+        self._salvage = Salvage(source)
 
     def make(self) -> None:
         """Fill the folder. Raises OSError, WriteError."""
         self._copy_configurations()
         self._copy_results()
         timeline = self._source._history.timeline
-        for writer in sorted(self._own_headers(), key=lambda name: (len(timeline.chain(name)), name)):
+        for writer in self._salvage.writers:
             self._write_segment(writer)
         self._tell(timeline.attempts()[-1] if timeline.streams else None)
         self._write_manifest()
@@ -186,28 +170,6 @@ class _Maker:
             if folder.is_dir():
                 sync_folder(folder)
         self._new.chmod(stat.S_IMODE(self._old.stat().st_mode) & 0o777)
-
-    def _read_manifest(self) -> Manifest | None:
-        try:
-            return manifest.read(self._old)
-        except FormatError:
-            return None
-
-    def _most_named(self) -> str | None:
-        """The id of the run, by most of those that name it: somebody may have put files of another one there."""
-        named = [header.run_id for header in _headers(self._source)]
-        found = Counter([*named, *([self._ended.run_id] if self._ended else [])]).most_common(1)
-        return found[0][0] if found else None
-
-    def _own_headers(self) -> dict[str, Header | None]:
-        """The writers of the run with their headers, None for one that is lost; without those of other runs."""
-        found: dict[str, Header | None] = {}
-        for writer, stream in self._source._history.timeline.streams.items():
-            first = next((event for event in stream.get("event", ()) if event.type == "segment"), None)
-            header = None if first is None else converted(first.context, Header)
-            if header is None or (header.run_id, header.writer) == (self._identity, writer):
-                found[writer] = header
-        return found
 
     # Files
 
@@ -232,20 +194,19 @@ class _Maker:
         for name in names:
             digest = self._copy(name)
             sound = [part for part in parts.get(name, ()) if self._is_sound(part, digest)]
-            self._sound.update((name, part.sha256) for part in sound)
+            self._sound.update(sound)
             if name in parts and not sound and digest is not None:
                 (self._new / name).unlink()
                 self.files -= 1
-        self.left_out = sorted(name for name, named in parts.items() if not any(map(self._is_there, named)))
+        self.left_out = sorted(name for name, named in parts.items() if not self._sound.intersection(named))
 
     def _is_sound(self, part: Part, digest: str | None) -> bool:
         return part.sha256 == digest and content_problem(self._new, part) is None
 
-    def _is_there(self, part: Part) -> bool:
-        return (part.file, part.sha256) in self._sound
-
     def _copy(self, name: str) -> str | None:
         """Copy one file and return its digest; None for what is no regular file, or can't be read to its end."""
+        from hashlib import sha256  # noqa: PLC0415  (loads OpenSSL; `show` asks for repairs alone)
+
         try:
             fd = open_regular(self._old / name)
         except (OSError, FormatError):
@@ -267,7 +228,7 @@ class _Maker:
 
     def _write_segment(self, writer: str) -> None:
         """Write the intact lines of a writer, counted anew, each in the journal that it was in."""
-        lines = self._intact(writer)
+        lines = self._salvage.lines(writer)
         if not lines:
             return
         with _Journals(self._new) as journals:
@@ -283,27 +244,15 @@ class _Maker:
             journals.sync()
         self._written[writer] = journals.lengths()
 
-    def _intact(self, writer: str) -> list[_Line]:
-        """The sound lines of a writer in the order of `seq`; of two with the same the first, as readers take them."""
-        found = []
-        for name, tail in self._source._history.tails():
-            if name == writer:
-                found += _sound_lines(tail.path)
-        taken: list[_Line] = []
-        for line in sorted(found, key=lambda line: line.seq):
-            if line.seq > (taken[-1].seq if taken else 0):
-                taken.append(line)
-        return taken
-
-    def _edited(self, writer: str, line: _Line) -> dict[str, bytes] | None:
+    def _edited(self, writer: str, line: Line) -> dict[str, bytes] | None:
         """The fields of a line as they go into the new run; None if nothing of it is left."""
-        fields, record = codec.fields_of(line.text), line.record
+        fields, record, known = codec.fields_of(line.text), line.record, self._source._history.schemas
         if isinstance(record, Event) and record.type == "segment":
             fields["context"] = self._header(writer, fields["context"], record)
         elif isinstance(record, Snapshot):
-            fields["metadata"] = self._metadata(fields["metadata"], record)
+            fields["metadata"] = metadata_of(fields["metadata"], record, known)
         elif isinstance(record, Result):
-            parts = self._parts(fields["parts"], record)
+            parts = parts_of(fields["parts"], record, known, self._sound)
             if not parts:
                 return None
             fields["parts"] = codec.array_of(parts)
@@ -324,25 +273,7 @@ class _Maker:
         files = self._written.get(writer)
         return None if files is None else Continued(writer, files)
 
-    def _metadata(self, text: bytes, record: Snapshot[Any]) -> bytes:
-        """The metadata of a snapshot without schemas that are lost."""
-        known = self._source._history.schemas
-        fields = codec.fields_of(text)
-        for side in ("schema_before", "schema_after"):
-            refs = zip(codec.items_of(fields[side]), getattr(record.metadata, side), strict=True)
-            fields[side] = codec.array_of([spelled for spelled, ref in refs if ref.schema_id in known])
-        return codec.object_of(fields)
-
-    def _parts(self, text: bytes, record: Result) -> list[bytes]:
-        """The parts of a result whose files are intact, without schemas that are lost."""
-        parts = []
-        for spelled, part in zip(codec.items_of(text), record.parts, strict=True):
-            lost = part.schema_id is not None and part.schema_id not in self._source._history.schemas
-            if self._is_there(part):
-                parts.append(codec.object_of({**codec.fields_of(spelled), "schema_id": b"null"}) if lost else spelled)
-        return parts
-
-    def _lost_header(self, writer: str, lines: list[_Line]) -> dict[str, bytes]:
+    def _lost_header(self, writer: str, lines: list[Line]) -> dict[str, bytes]:
         """A header in the place of one that is lost, at the time of the first line that has one."""
         times = (line.record.timestamp for line in lines if hasattr(line.record, "timestamp"))
         event = Event(
@@ -356,7 +287,7 @@ class _Maker:
 
     def _new_header(self, writer: str, continues: Continued | None) -> Header:
         """What is known of the run, by other writers' headers or by `run.json`, and this process."""
-        known: Any = next(iter(self._headers), self._ended)
+        known: Any = next(iter(self._salvage.headers), self._salvage.manifest)
         return Header(
             format_version=layout.FORMAT_VERSION,
             run_id=self._run_id,
@@ -385,6 +316,7 @@ class _Maker:
             count=len(found.findings),
             findings=found.findings[:MOST_FINDINGS],
             left_out=self.left_out[:MOST_FINDINGS],
+            files=len(self.left_out),
             lines=self.lines_left_out,
         )
         contexts = {
@@ -408,7 +340,7 @@ class _Maker:
         run, ended = self._source, self._source.state in ("completed", "failed")
         totals, segments = manifest.measure(self._new, [], 0)
         header = self._new_header("", None)
-        known = self._ended
+        known = self._salvage.manifest
         found = Manifest(
             format_version=layout.FORMAT_VERSION,
             run_id=self._run_id,
@@ -470,34 +402,12 @@ class _Journals:
         ]
 
 
-def _sound_lines(path: Path) -> list[_Line]:
-    parsed = layout.parse_journal_name(path.name)
-    assert parsed is not None
-    found = []
-    try:
-        for lines in Tail(path).read():
-            for text in lines.lines:
-                try:
-                    record = codec.decode(parsed[0], text)
-                except BadLine:
-                    continue
-                found.append(_Line(record.seq, path.name, record, text))
-    except (OSError, FormatError):  # it is no file, or the disk gives no more of it
-        pass
-    return found
-
-
 def _read(file: BinaryIO) -> bytes | None:
     """The next piece of a file, none at its end; None if the disk gives no more of it."""
     try:
         return file.read(_CHUNK)
     except OSError:
         return None
-
-
-def _headers(run: Run) -> list[Header]:
-    found = (converted(event.context, Header) for event in run.events if event.type == "segment")
-    return [header for header in found if header is not None]
 
 
 def _is_header(record: Any) -> bool:

@@ -277,7 +277,7 @@ def _print_lost(on: Page, repair: Repair) -> None:
     """The parts of results that a repair could not save."""
     for file in repair.left_out[:MOST]:
         on.line(Styled(f"lost: {file}", DAMAGE_STYLE))
-    for (text,) in _and_more(len(repair.left_out) - MOST, 1):
+    for (text,) in _and_more(repair.files - len(repair.left_out[:MOST]), 1):
         on.line(text)
 
 
