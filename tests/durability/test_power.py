@@ -52,6 +52,8 @@ class Disk:
 
     def unmount(self) -> None:
         """Unmount, once the last process has let go; the loop device goes with it."""
+        if not self.mount_point.is_mount():
+            return
         for _ in range(100):
             if (
                 subprocess.run(["umount", str(self.mount_point)], stderr=subprocess.DEVNULL, check=False).returncode
@@ -103,6 +105,7 @@ def disk(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     found = Disk(kind, tmp_path_factory.mktemp("power"))
     yield found
     found.unmount()
+    found.image.unlink()
 
 
 @pytest.fixture(scope="module")
