@@ -175,7 +175,7 @@ def kill_before(server: Server, call: Call, **trial: str) -> tuple[int, int]:
 
 @pytest.mark.parametrize(
     ("trial", "each_change"),
-    [(PROCESS, 10_000), (POWER, 10_000), (RESUME, 10_000), (TABLE, 0)],
+    [(PROCESS, 10_000), (POWER, 10_000), (RESUME, 100), (TABLE, 0)],
     ids=["process", "power", "resume", "table"],
 )
 def test_a_kill_before_any_system_call_loses_nothing_acknowledged(trial, each_change, request, size, tally):
@@ -252,9 +252,9 @@ def judge_errors(fault: Fault, told: Told) -> None:
         if (kind, error) in REFUSED_TO_RESUME:
             assert not fault.call.writes
             continue
-        numbers = (
-            {fault.errno, errno.ENOENT} if fault.call.name == "newfstatat" else {fault.errno}
-        )  # as if it were gone
+        # A folder that can't be asked counts as gone; Arrow doesn't say why it could not close a file.
+        also = {"newfstatat": {errno.ENOENT}, "close": {None}}.get(fault.call.name, set())
+        numbers = {fault.errno} | also
         assert error == "WriteError" and number in numbers, (fault, kind, name, error, number, text)
         assert file and ";" in text, (fault, text)
     if fault.call.writes and fault.error != "EINTR":
