@@ -188,7 +188,7 @@ def in_turn(run: Run, number: int) -> list[Callable[[], object]]:
         case 1:
             return [lambda one=one: view_of(run.at(one.snapshot_id)) for one in run.snapshots[-1:]]
         case 2:
-            return [lambda: run.column_history("age"), run.refresh, lambda: verification.check(run._history.folder)]
+            return [lambda: run.column_history("age"), run.refresh, lambda: verification.verify(run._history.folder)]
         case 3:
             return [lambda: msgspec.json.encode(document(run))]
     if number % 3 == 0:
