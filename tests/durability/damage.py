@@ -102,7 +102,7 @@ def is_torn(golden: Golden, name: str) -> bool:
 
 def is_told_by_verify(golden: Golden) -> bool:
     """Whether `verify` says more of the folder than of the golden one."""
-    found = verification.check(golden.folder)
+    found = verification.verify(golden.folder)
     return bool(found.findings or set(found.notes) - set(golden.notes))
 
 

@@ -110,7 +110,7 @@ def as_written(folder: Path) -> Golden:
     lines = {name: list(lines_of(name, data)) for name, data in files.items() if name.endswith(".jsonl")}
     streams = {writer: dict(stream) for writer, stream in run._history.timeline.streams.items()}
     data = {key: stored["data"] for key, stored in run.results.items()}
-    verified = verification.check(folder)
+    verified = verification.verify(folder)
     assert verified.findings == []
     return Golden(folder, files, lines, streams, data, verified.notes, run.state in ("completed", "failed"))
 

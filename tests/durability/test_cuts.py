@@ -54,7 +54,7 @@ class TestACut:
                 name.endswith(".parquet") or damage.is_unread(name) or run.folder.parent.name not in ("small", "killed")
             )
             with damage.opened(run, name) as fd:
-                for offset in offsets(run, name, size(7 if few else 1, 1)):
+                for offset in offsets(run, name, size(11 if few else 1, 1)):
                     os.ftruncate(fd, offset)
                     assert os.fstat(fd).st_size < len(data), "the fault did not fire"
                     counts.judge(run, (name,), lines_behind(run, name, offset))

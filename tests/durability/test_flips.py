@@ -124,7 +124,7 @@ class TestABit:
     def test_of_what_no_getter_reads_is_told_by_verify(self, name, tmp_path, size, tally):
         run, trials, silent = golden.record("pipeline", tmp_path / "pipeline"), 0, 0
         data, missed = run.files[name], 0
-        for offset in range(0, len(data), size(17, 1)):
+        for offset in range(0, len(data), size(31, 1)):
             for bit in BITS:
                 flipped = data[:offset] + bytes([data[offset] ^ bit]) + data[offset + 1 :]
                 with damage.changed(run, {name: flipped}):
@@ -226,7 +226,7 @@ class TestOverwrittenBytes:
 def stride(form: str, name: str) -> int:
     """Of how many bytes of a file one is flipped in the small size: of all where a reader depends on each."""
     if damage.is_unread(name):
-        return 41
+        return 101
     return 1 if form == "small" or name.startswith("results/") else 17
 
 

@@ -188,7 +188,7 @@ def in_turn(run: Run, number: int) -> list[Callable[[], object]]:
         case 1:
             return [lambda one=one: view_of(run.at(one.snapshot_id)) for one in run.snapshots[-1:]]
         case 2:
-            return [lambda: run.column_history("age"), run.refresh, lambda: verification.check(run._history.folder)]
+            return [lambda: run.column_history("age"), run.refresh, lambda: verification.verify(run._history.folder)]
         case 3:
             return [lambda: msgspec.json.encode(document(run))]
     if number % 3 == 0:
@@ -206,7 +206,7 @@ def view_of(run: RunView) -> None:
 
 
 def test_lines_and_files_of_any_content_are_read_or_refused(tmp_path, size, tally):
-    folders = size(12_000, 300_000)
+    folders = size(10_000, 300_000)
     problems = forked.problems_of("test_fuzz", tmp_path / "fresh", range(folders))
     fuzzer = Fuzzer(tmp_path)
     told = [(number, problems[number], fuzzer.made(number)) for number in sorted(problems)[:3]]

@@ -119,7 +119,7 @@ def remove(folder: Path, entry: Entry) -> None:
 
 
 def test_what_else_is_in_a_folder_hides_nothing(tmp_path, size, tally):
-    folders = size(1500, 100_000)
+    folders = size(1000, 100_000)
     problems = forked.problems_of("test_fuzz_folders", tmp_path / "fresh", range(folders))
     assert not problems, f"{len(problems)} of {folders} folders: {problems}"
     fuzzer = Fuzzer(tmp_path / "here")
