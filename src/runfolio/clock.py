@@ -19,3 +19,13 @@ class Clock(Struct, frozen=True):
 
 
 SYSTEM = Clock()
+
+
+def in_utc(time: datetime | None) -> datetime | None:
+    """A time as writers have it: one in another zone is sound JSON, but not ours; None for one out of all bounds."""
+    if time is None or time.tzinfo is UTC:
+        return time
+    try:
+        return time.astimezone(UTC)
+    except OverflowError:
+        return None

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from msgspec import ValidationError, convert
 
 from runfolio.arguments import text, texts
+from runfolio.clock import in_utc
 from runfolio.errors import NotFoundError, ReadOnlyError, RunfolioError, UsageError
 from runfolio.history import History
 from runfolio.lock import Life
@@ -131,7 +132,8 @@ class RunView:
             return "nothing was written yet"
         if event.state == "in_progress":
             return self._life().reason
-        return f"its writer said so at {event.timestamp:%Y-%m-%d %H:%M:%S} UTC"
+        said = in_utc(event.timestamp)
+        return "its writer said so" if said is None else f"its writer said so at {said:%Y-%m-%d %H:%M:%S} UTC"
 
     def is_completed(self) -> bool:
         """Whether the run ended well."""
@@ -141,13 +143,13 @@ class RunView:
     def start_time(self) -> datetime | None:
         """When the run was started, in UTC."""
         started = self._events("state")
-        return started[0].timestamp if started else None
+        return in_utc(started[0].timestamp) if started else None
 
     @property
     def end_time(self) -> datetime | None:
         """When the run was completed or failed, in UTC; None while it goes on, and where it was interrupted."""
         event = self._state_event()
-        return None if event is None or event.state == "in_progress" else event.timestamp
+        return None if event is None or event.state == "in_progress" else in_utc(event.timestamp)
 
     @property
     def duration_seconds(self) -> float | None:
@@ -285,7 +287,7 @@ class RunView:
         times = pd.DatetimeTZDtype("us", "UTC")
         columns: dict[str, Any] = {name: [getattr(timing, name) for timing in timings] for name in _TIMING_TEXT}
         for name in ("start_time", "end_time"):
-            columns[name] = pd.Series([getattr(timing, name) for timing in timings], dtype=times)
+            columns[name] = pd.Series([in_utc(getattr(timing, name)) for timing in timings], dtype=times)
         for name in ("duration_seconds", "cpu_seconds"):
             columns[name] = pd.Series([getattr(timing, name) for timing in timings], dtype="float64")
         columns["outcome"] = [timing.outcome for timing in timings]

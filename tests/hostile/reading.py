@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import sys
 import unicodedata
 import warnings
 from collections.abc import Callable
@@ -126,8 +125,8 @@ def questions(run: Run, to: Path) -> list[Callable[[], Any]]:
     return [
         *(lambda name=name: getattr(run, name) for name in names),
         lambda: repr(run),
-        lambda: run.is_completed(),
-        lambda: run.get_status_summary(),
+        run.is_completed,
+        run.get_status_summary,
         lambda: [snapshot and run.at(snapshot.snapshot_id).get_result() for snapshot in run.snapshots],
         lambda: [run.get_metadata(name) for name in run.sequence],
         lambda: [run.get_metadata_evolution(name) for name in run.sequence],
