@@ -163,7 +163,7 @@ class TestWriters:
 
     def test_a_resumed_run_goes_on_under_a_writer_id_of_its_own(self, path: str, seed: Seed, home: Path):
         def change(lines: Lines) -> None:
-            lines["events.jsonl"][0]["context"].update(writer=path, durability=path, profile=path)
+            lines["events.jsonl"][0]["context"].update(writer=path, durability=path)
 
         forge(home, seed, change)
         before = set(home.rglob("*"))
