@@ -172,8 +172,8 @@ class TestWriters:
             with Status.resume(home) as status:
                 status.log("here")
         new = sorted(one.name for one in set(home.rglob("*")) - before)
-        assert len(new) == 3
-        assert all(re.fullmatch(r"(events|snapshots)\.[a-z0-9]{1,32}\.jsonl|SHA256SUMS", name) for name in new), new
+        assert len(new) == 4
+        assert all(re.fullmatch(r"(events|schemas|snapshots)\.[a-z0-9]{1,32}\.jsonl|SHA256SUMS", name) for name in new), new
         assert loaded(home).is_completed()
 
 
