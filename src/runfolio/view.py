@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable
 from datetime import datetime
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from msgspec import ValidationError, convert
@@ -32,6 +33,7 @@ from runfolio.records import (
     State,
     Timing,
 )
+from runfolio.records import Path as StepPath
 from runfolio.schema import Schema, Schemas, parts_of
 from runfolio.standing import FOLDED_KINDS, Standing, fold, is_restore
 from runfolio.timeline import Timeline
@@ -335,7 +337,7 @@ class RunView:
         records = list(self._stand().results.values())
         if module is not None:
             return self._stored(record for record in records if record.path and record.path[-1].module_name == module)
-        inner = {record.path[:length] for record in records for length in range(1, len(record.path))}
+        inner = _gone_on_from(record.path for record in records)
         return self._stored(record for record in records if record.path not in inner)
 
     def get_data_by_module(self, modules: str | list[str]) -> dict[str, Any]:
@@ -458,6 +460,12 @@ def converted(context: Any, kind: type[T]) -> T | None:
         return convert(context, kind)
     except ValidationError:
         return None
+
+
+def _gone_on_from(paths: Iterable[StepPath]) -> set[StepPath]:
+    """Those of the paths that others go on from: in their order, the next one does."""
+    ordered = sorted(set(paths), key=lambda path: [(step.module_name, step.experiment_name) for step in path])
+    return {path for path, after in pairwise(ordered) if path and after[: len(path)] == path}
 
 
 def _of_module(records: list[Any], module: str | None) -> list[Any]:

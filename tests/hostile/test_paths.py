@@ -173,7 +173,9 @@ class TestWriters:
                 status.log("here")
         new = sorted(one.name for one in set(home.rglob("*")) - before)
         assert len(new) == 4
-        assert all(re.fullmatch(r"(events|schemas|snapshots)\.[a-z0-9]{1,32}\.jsonl|SHA256SUMS", name) for name in new), new
+        assert all(
+            re.fullmatch(r"(events|schemas|snapshots)\.[a-z0-9]{1,32}\.jsonl|SHA256SUMS", name) for name in new
+        ), new
         assert loaded(home).is_completed()
 
 
