@@ -46,8 +46,12 @@ def on_pipe(folder: Path, name: str, *more: str) -> str:
     assert found.exit_code in (0, 1, 2), found.exit_code
     assert_no_traceback(found.stderr)
     if "--json" in more and found.exit_code == 0:
-        json.loads(found.stdout)
+        json.loads(found.stdout, parse_constant=_no_json)
     return found.stdout + found.stderr
+
+
+def _no_json(constant: str) -> None:
+    raise AssertionError(f"{constant} is no JSON")
 
 
 def on_terminal(folder: Path, name: str) -> str:
@@ -85,6 +89,17 @@ def assert_neutral(text: str) -> None:
 def assert_no_traceback(errors: str) -> None:
     """No line begins as Python's tracebacks do."""
     assert "Traceback (most recent call last)" not in errors.splitlines(), errors
+
+
+def survives(folder: Path, to: Path) -> list[str]:
+    """Ask everything of a folder by commands and by the library; returns the errors, each of ours and neutral."""
+    for name in COMMANDS:
+        assert_neutral(on_pipe(folder, name))
+        assert_neutral(on_pipe(folder, name, "--json"))
+    errors = answers(folder, to)
+    for error in errors:
+        assert_neutral(error)
+    return errors
 
 
 # The library
