@@ -42,6 +42,10 @@ def rows_of(path: Path) -> list[list[str]]:
         return list(csv.reader(file))
 
 
+STARTS = ["=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20"]
+STARTS += [" =", "\xa0@", "\u3000+", "\u200b-", "\ufeff=", "\0=", " \t \uff1d"]
+"""What a spreadsheet may run: signs, full-width ones, and these behind blanks of any sort."""
+
 MIXED = pd.DataFrame(
     {
         "text": ["Ada", None, 'Ö,"\n'],
@@ -180,7 +184,7 @@ class TestCsv:
         assert rows[2] == ["", "-2", "", "False", "", "", "b", ""]
         assert rows[3][:3] == ['Ö,"\n', "3", "inf"]
 
-    @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20"])
+    @pytest.mark.parametrize("start", STARTS, ids=ascii)
     def test_text_that_a_spreadsheet_would_run_gets_an_apostrophe(self, start: str, tmp_path: Path):
         frame = pd.DataFrame({f"{start}A": [f"{start}1+1", f"1{start}1", ""]})
         rows = rows_of(exported(stored(frame), tmp_path / "safe", "csv"))

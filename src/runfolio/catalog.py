@@ -21,7 +21,7 @@ from msgspec import Struct
 
 from runfolio import codec, layout
 from runfolio import root as roots
-from runfolio.clock import SYSTEM, Clock, utc
+from runfolio.clock import SYSTEM, Clock, in_utc
 from runfolio.codec import BadLine
 from runfolio.errors import DamageWarning, RunfolioError, UsageError
 from runfolio.files import READ_FLAGS, journals, result_files
@@ -123,8 +123,8 @@ def row_of(run: Run, clock: Clock = SYSTEM) -> RunRow:
         tags=run.tags,
         state=state,
         state_reason=None if state in _ENDED else run.state_reason,
-        start_time=utc(run.start_time),
-        end_time=utc(run.end_time),
+        start_time=run.start_time,
+        end_time=run.end_time,
         duration_seconds=run.duration_seconds if state in _ENDED else _elapsed(run, clock),
         steps=sum(timing.parent_id is None for timing in run.timing_records),
         changes=len(run.changes),
@@ -184,8 +184,8 @@ def _of_manifest(folder: str, found: Manifest) -> RunRow:
         name=found.name,
         tags=found.tags,
         state=found.state,
-        start_time=utc(found.start_time),
-        end_time=utc(found.end_time),
+        start_time=in_utc(found.start_time),
+        end_time=in_utc(found.end_time),
         duration_seconds=found.duration_seconds,
         steps=totals.steps,
         changes=totals.changes,

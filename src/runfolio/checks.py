@@ -261,11 +261,11 @@ def _fields(schemas: list[Schema]) -> dict[str, list[tuple[int, int | None]]]:
 
 
 def _missing(counts: list[tuple[int, int | None]]) -> float | None:
-    """The share of missing values; None where they were not counted."""
-    rows, nulls = sum(count for count, _ in counts), [count for _, count in counts]
-    if None in nulls:
+    """The share of missing values; None where they were not counted, or not by a writer of ours."""
+    if any(nulls is None or not 0 <= nulls <= rows for rows, nulls in counts):
         return None
-    return sum(count for count in nulls if count is not None) / rows if rows else 0.0
+    rows = sum(count for count, _ in counts)
+    return sum(nulls for _, nulls in counts if nulls is not None) / rows if rows else 0.0
 
 
 def _of_columns(

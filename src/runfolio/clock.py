@@ -21,7 +21,7 @@ class Clock(Struct, frozen=True):
 SYSTEM = Clock()
 
 
-def utc(time: datetime | None) -> datetime | None:
+def in_utc(time: datetime | None) -> datetime | None:
     """A time as writers have it: one in another zone is sound JSON, but not ours; None for one out of all bounds."""
     if time is None or time.tzinfo is UTC:
         return time

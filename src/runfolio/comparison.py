@@ -213,12 +213,15 @@ def _outcomes(run: RunView) -> dict[Path, Commit]:
 
 def _in_tree_order(paths: list[Path]) -> list[Path]:
     """Each path once, those that follow it right behind it."""
-    places: dict[Path, int] = {}
+    found: dict[Path, list[int]] = {}
+    tree: dict[PathStep, Any] = {}
     for path in paths:
-        for length in range(1, len(path) + 1):
-            places.setdefault(path[:length], len(places))
-    wanted = set(paths)
-    return sorted(wanted, key=lambda path: [places[path[:length]] for length in range(1, len(path) + 1)])
+        below, places = tree, []
+        for step in path:
+            place, below = below.setdefault(step, (len(below), {}))
+            places.append(place)
+        found[path] = places
+    return sorted(found, key=found.__getitem__)
 
 
 def _pair(path: Path, a: Commit | None, b: Commit | None) -> StepPair:

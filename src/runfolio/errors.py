@@ -21,7 +21,8 @@
     WriteWarning                     given where on_write_error is "warn" and records are lost
 
 Each error says what is wrong, where, and what to do, and carries these as fields: `what`, `remedy`, and those of
-`file`, `line`, `column` and `key` that apply (the others are None).
+`file`, `line`, `column` and `key` that apply (the others are None). As text it is safe to print,
+whatever names are in it.
 
 >>> from runfolio.errors import NotFoundError
 >>> error = NotFoundError("no snapshot 'snapshot-000009'", remedy="list them with run.snapshots", key="snapshot-000009")
@@ -32,6 +33,8 @@ no snapshot 'snapshot-000009'; list them with run.snapshots
 """
 
 from __future__ import annotations
+
+from runfolio.escapes import neutral_lines
 
 __all__ = [
     "ConfigError",
@@ -80,7 +83,7 @@ class RunfolioError(Exception):
             for name, value in (("file", self.file), ("line", self.line))
             if value is not None and str(value) not in self.what
         )
-        return f"{self.what}{place}" + (f"; {self.remedy}" if self.remedy else "")
+        return neutral_lines(f"{self.what}{place}" + (f"; {self.remedy}" if self.remedy else ""))
 
 
 class UsageError(RunfolioError, ValueError):
@@ -97,9 +100,8 @@ class ConfigError(UsageError):
         self.problems = problems
 
     def __str__(self) -> str:
-        return "\n".join((self.what, *(f"  {problem}" for problem in self.problems))) + (
-            f"\n{self.remedy}" if self.remedy else ""
-        )
+        lines = (self.what, *(f"  {problem}" for problem in self.problems), *filter(None, [self.remedy]))
+        return neutral_lines("\n".join(lines))
 
 
 class ContextError(UsageError):

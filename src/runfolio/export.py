@@ -16,13 +16,14 @@ and reports are the stored JSON in each. In `arrow`, what Arrow has no type for 
 that says more than the rows' numbers comes as the first columns.
 
 A spreadsheet runs a cell that begins with `=`, `+`, `-`, `@` or some control characters as a formula, whoever wrote it
-(https://owasp.org/www-community/attacks/CSV_Injection). Such cells and column names are given a leading apostrophe in
-CSV, unless `raw` is asked for. Numbers are left alone.
+(https://owasp.org/www-community/attacks/CSV_Injection); some pass over blanks before these. Such cells and column names
+are given a leading apostrophe in CSV, unless `raw` is asked for. Numbers are left alone.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from numbers import Number
@@ -52,8 +53,8 @@ FORMATS: tuple[str, ...] = get_args(ExportFormat)
 SUFFIXES = {"csv": "csv", "parquet": "parquet", "json": "jsonl", "arrow": "arrow"}
 """Of the files of tables; that of a report is `json`."""
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-"""What a text begins with that a spreadsheet may run, the full-width signs included."""
+_FORMULA = re.compile("[\\s\0\u200b-\u200f\u2060\ufeff]*[=+\\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n]")
+"""What a text begins with that a spreadsheet may run: full-width signs are signs, and blanks before them fall away."""
 
 _BATCH = 10_000
 _COPY_BYTES = 1 << 20
@@ -127,13 +128,13 @@ def export(
 def escaped(value: Any) -> Any:
     """A cell that a spreadsheet shows as it is, instead of running it.
 
-    >>> escaped("=HYPERLINK(A1)"), escaped("a=b"), escaped(-1)
-    ("'=HYPERLINK(A1)", 'a=b', -1)
+    >>> escaped("=HYPERLINK(A1)"), escaped("  =A1"), escaped("a=b"), escaped(-1)
+    ("'=HYPERLINK(A1)", "'  =A1", 'a=b', -1)
     """
     if isinstance(value, Number):
         return value
     text = value if isinstance(value, str) else str(value)
-    return f"'{text}" if text.startswith(FORMULA_STARTS) else value
+    return f"'{text}" if _FORMULA.match(text) else value
 
 
 def _as_it_is(value: Any) -> Any:

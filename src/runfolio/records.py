@@ -19,6 +19,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 from msgspec import Meta, Struct
 
 from runfolio.errors import NotFoundError
+from runfolio.escapes import neutral
 from runfolio.field import ChangeType, Field, Statistics, described
 from runfolio.schema import Schema, Schemas
 
@@ -337,7 +338,7 @@ class Finding(Struct, frozen=True, kw_only=True):
     def __str__(self) -> str:
         line = "" if self.line is None else f", line {self.line}"
         byte = "" if self.byte is None else f", byte {self.byte}"
-        return f"{self.file}{line}{byte}: {self.reason}"
+        return neutral(f"{self.file}{line}{byte}: {self.reason}")
 
 
 class Repair(Struct, frozen=True, kw_only=True):

@@ -9,12 +9,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable
 from datetime import datetime
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from msgspec import ValidationError, convert
 
 from runfolio.arguments import text, texts
-from runfolio.clock import utc
+from runfolio.clock import in_utc
 from runfolio.errors import NotFoundError, ReadOnlyError, RunfolioError, UsageError
 from runfolio.history import History
 from runfolio.lock import Life
@@ -32,6 +33,7 @@ from runfolio.records import (
     State,
     Timing,
 )
+from runfolio.records import Path as StepPath
 from runfolio.schema import Schema, Schemas, parts_of
 from runfolio.standing import FOLDED_KINDS, Standing, fold, is_restore
 from runfolio.timeline import Timeline
@@ -132,7 +134,8 @@ class RunView:
             return "nothing was written yet"
         if event.state == "in_progress":
             return self._life().reason
-        return f"its writer said so at {event.timestamp:%Y-%m-%d %H:%M:%S} UTC"
+        said = in_utc(event.timestamp)
+        return "its writer said so" if said is None else f"its writer said so at {said:%Y-%m-%d %H:%M:%S} UTC"
 
     def is_completed(self) -> bool:
         """Whether the run ended well."""
@@ -142,13 +145,13 @@ class RunView:
     def start_time(self) -> datetime | None:
         """When the run was started, in UTC."""
         started = self._events("state")
-        return started[0].timestamp if started else None
+        return in_utc(started[0].timestamp) if started else None
 
     @property
     def end_time(self) -> datetime | None:
         """When the run was completed or failed, in UTC; None while it goes on, and where it was interrupted."""
         event = self._state_event()
-        return None if event is None or event.state == "in_progress" else event.timestamp
+        return None if event is None or event.state == "in_progress" else in_utc(event.timestamp)
 
     @property
     def duration_seconds(self) -> float | None:
@@ -286,7 +289,7 @@ class RunView:
         times = pd.DatetimeTZDtype("us", "UTC")
         columns: dict[str, Any] = {name: [getattr(timing, name) for timing in timings] for name in _TIMING_TEXT}
         for name in ("start_time", "end_time"):
-            columns[name] = pd.Series([utc(getattr(timing, name)) for timing in timings], dtype=times)
+            columns[name] = pd.Series([in_utc(getattr(timing, name)) for timing in timings], dtype=times)
         for name in ("duration_seconds", "cpu_seconds"):
             columns[name] = pd.Series([getattr(timing, name) for timing in timings], dtype="float64")
         columns["outcome"] = [timing.outcome for timing in timings]
@@ -334,7 +337,7 @@ class RunView:
         records = list(self._stand().results.values())
         if module is not None:
             return self._stored(record for record in records if record.path and record.path[-1].module_name == module)
-        inner = {record.path[:length] for record in records for length in range(1, len(record.path))}
+        inner = _gone_on_from(record.path for record in records)
         return self._stored(record for record in records if record.path not in inner)
 
     def get_data_by_module(self, modules: str | list[str]) -> dict[str, Any]:
@@ -457,6 +460,12 @@ def converted(context: Any, kind: type[T]) -> T | None:
         return convert(context, kind)
     except ValidationError:
         return None
+
+
+def _gone_on_from(paths: Iterable[StepPath]) -> set[StepPath]:
+    """Those of the paths that others go on from: in their order, the next one does."""
+    ordered = sorted(set(paths), key=lambda path: [(step.module_name, step.experiment_name) for step in path])
+    return {path for path, after in pairwise(ordered) if path and after[: len(path)] == path}
 
 
 def _of_module(records: list[Any], module: str | None) -> list[Any]:

@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text as RichText
 
-from runfolio.cli.terminal import Column, Text, cells, neutral
+from runfolio.cli.terminal import Column, Text, cells
+from runfolio.escapes import neutral
 
 _GAP = 2
 

@@ -9,7 +9,7 @@ import click
 from msgspec import to_builtins
 
 from runfolio.cli.options import EXIT_CODES, json_option, loaded, root_option, tell_damage
-from runfolio.cli.steps import forks, indented
+from runfolio.cli.steps import forks, indented, turns
 from runfolio.cli.terminal import CHANGE_STYLES, Column, Page, Styled, Text, echo_json, number, page, shown_value
 from runfolio.lineage import Touch
 from runfolio.records import Description, Path
@@ -85,9 +85,10 @@ def _lines(touches: list[Touch], at: set[Path], named: bool) -> Iterator[tuple[T
     above: Path = ()
     for touch in touches:
         path = touch.path
-        for length in range(1, len(path)):
-            if path[: length - 1] in at and above[:length] != path[:length]:
-                yield (indented(path[:length], at), *[""] * (len(_COLUMNS) - 1))
+        for place in turns(path[:-1], at):
+            begun = path[: place + 1]
+            if above[: len(begun)] != begun:
+                yield (indented(begun, at), *[""] * (len(_COLUMNS) - 1))
         again = bool(path) and above == path
         above = path
         yield ("" if again else indented(path, at) if path else touch.key or "-", *_cells(touch, named))

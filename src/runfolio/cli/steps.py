@@ -74,8 +74,15 @@ def forks(paths: Iterable[Path]) -> set[Path]:
 
 def indented(path: Path, at: set[Path]) -> str:
     """The last step of a path, indented for each fork on the way."""
-    depth = sum(path[:length] in at for length in range(len(path)))
-    return f"{'  ' * depth}{path[-1].module_name}[{path[-1].experiment_name}]"
+    return f"{'  ' * len(turns(path, at))}{path[-1].module_name}[{path[-1].experiment_name}]"
+
+
+def turns(path: Path, at: set[Path]) -> list[int]:
+    """The places in a path, from 0, of the steps that follow a fork.
+
+    Forks are looked through, not the beginnings of the path, which together are as long as its square.
+    """
+    return sorted(len(fork) for fork in at if len(fork) < len(path) and path[: len(fork)] == fork)
 
 
 class Follower:

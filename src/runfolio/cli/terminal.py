@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import codecs
 import os
-import re
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -17,11 +16,7 @@ from typing import Any, Protocol, TextIO
 
 from msgspec import Struct, json, to_builtins
 
-_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-"""What makes a terminal do something, or show text in another order than it is in: control characters (C0, DEL, C1),
-the controls of writing direction, line separators; and lone surrogates, which no encoding has."""
-
-_UNSAFE_IN_JSON = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+from runfolio.escapes import neutral, neutral_json
 
 _LONGEST_VALUE = 32
 _SHORT = 8
@@ -30,15 +25,6 @@ _PLAIN_SIGNS = {"→": "->", "…": "...", "±": "+/-"}
 
 
 # Text
-
-
-def neutral(text: str) -> str:
-    r"""The text with everything spelled out that could make a terminal do anything but print.
-
-    >>> print(neutral("\x1b[2J\u202egnp.exe"))
-    \x1b[2J\u202egnp.exe
-    """
-    return _UNSAFE.sub(lambda match: _spelled(match[0]), text)
 
 
 def duration(seconds: float | None) -> str:
@@ -237,9 +223,9 @@ def cells(text: str) -> int:
     """How many columns of a terminal a text takes."""
     if text.isascii():
         return len(text)
-    from unicodedata import combining, east_asian_width  # noqa: PLC0415
+    from unicodedata import category, east_asian_width  # noqa: PLC0415
 
-    return sum(0 if combining(letter) else 1 + (east_asian_width(letter) in "WF") for letter in text)
+    return sum(1 + (east_asian_width(letter) in "WF") for letter in text if category(letter) not in ("Mn", "Me", "Cf"))
 
 
 def give_up(stream: TextIO | None) -> None:
@@ -279,7 +265,7 @@ def echo_json(document: Any) -> None:
         text = json.format(json.encode(document), indent=2).decode()
     except UnicodeEncodeError:  # a folder's name need not be UTF-8; msgspec has no spelling for its other bytes
         text = _ascii_json(document)
-    _write(_UNSAFE_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text).encode() + b"\n")
+    _write(neutral_json(text).encode() + b"\n")
 
 
 def tolerate_any_encoding(*streams: TextIO) -> None:
@@ -289,10 +275,6 @@ def tolerate_any_encoding(*streams: TextIO) -> None:
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors="runfolio")
-
-
-def _spelled(character: str) -> str:
-    return f"\\x{ord(character):02x}" if ord(character) < 0x100 else f"\\u{ord(character):04x}"  # noqa: PLR2004
 
 
 def _spell_out(error: UnicodeError) -> tuple[str | bytes, int]:
