@@ -41,7 +41,7 @@ class Salvage:
         found = {name: _header(stream) for name, stream in run._history.timeline.streams.items()}
         own = {name: one for name, one in found.items() if one is None or (one.run_id, one.writer) == (identity, name)}
         self.headers = [header for header in own.values() if header is not None]
-        chain = run._history.timeline._chain
+        chain = run._history.timeline.chain
         self.writers = sorted(own, key=lambda name: (len(chain(name)), name))
         """The writers of the run, each behind the one that it goes on for; those of other runs left out."""
 
