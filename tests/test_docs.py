@@ -47,7 +47,7 @@ from runfolio.view import RunView
 from .test_schemas import problems, record_every_kind
 
 REPOSITORY = Path(__file__).parent.parent
-EXAMPLE = "20261123T055057Z-penguins-445p"
+EXAMPLE = "20261123T085921Z-penguins-cfy9"
 README, RECIPES, FORMAT, PIPELINES = "README.md", "runs/README.md", "docs/format.md", "docs/pipelines.md"
 HISTORY = "docs/history.md"
 PAGES = sorted({README, RECIPES, *(str(path.relative_to(REPOSITORY)) for path in REPOSITORY.glob("docs/*.md"))})

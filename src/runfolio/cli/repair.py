@@ -27,7 +27,7 @@ def command(run: str, to: str | None, root: str | None, as_json: bool) -> None:
     \b
     Examples:
       runfolio repair latest
-      runfolio repair ./runs/20261123T055057Z-penguins-445p --to ./penguins
+      runfolio repair ./runs/20261123T085921Z-penguins-cfy9 --to ./penguins
     """  # noqa: D301  (\b is click's: it keeps the lines that follow)
     found = repair(run, root=root, to=to)
     if as_json:

@@ -81,7 +81,7 @@ def command(run: str, root: str | None, as_json: bool) -> None:
     Examples:
       runfolio show latest
       runfolio show 20261122T184800Z
-      runfolio show ./runs/20261123T055057Z-penguins-445p
+      runfolio show ./runs/20261123T085921Z-penguins-cfy9
       runfolio show latest --json | jq '.steps[] | {module_name, rows_after}'
     """  # noqa: D301  (\b is click's: it keeps the lines that follow)
     found = loaded(run, root)
