@@ -283,6 +283,7 @@ STRUCTURES = {
     "SEGMENT": "Segment",
     "VERSION": "Version",
     "PLANNED": "Planned",
+    "FINDING": "Finding",
 }
 
 
@@ -322,6 +323,8 @@ FIELD_TABLES = [
     ("### 6.6 Events field", jsonschema.generate("event")),
     ("### 6.6 Events field of a configuration", jsonschema.generate("event")["$defs"]["Configured"]),
     ("### 6.6 Events field of an input", jsonschema.generate("event")["$defs"]["Input"]),
+    ("### 6.6 Events field of a loss", jsonschema.generate("event")["$defs"]["Lost"]),
+    ("### 6.6 Events field of a repair", jsonschema.generate("event")["$defs"]["Repair"]),
     ("## 11. run.json field", jsonschema.generate("run")),
 ]
 
