@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -298,6 +299,8 @@ def _write(means: Means, content: Content, path: Path, temporary: Path) -> Writt
         try:
             with suppress(FileExistsError):
                 make_folder(path.parent, means.policy)
+            if path.parent.is_symlink():  # who put it there would choose where the data go
+                raise NotADirectoryError(errno.ENOTDIR, "it is a symbolic link", str(path.parent))
             os.close(create(temporary, means.policy))
             if content.stream is None:
                 _write_whole(content, temporary)

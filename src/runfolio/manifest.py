@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from runfolio import codec, layout
 from runfolio.codec import BadLine
 from runfolio.errors import DamageError, FormatError
-from runfolio.files import journals, read_bytes, replace, result_files, sha256
+from runfolio.files import journals, open_within, read_bytes, replace, result_files, sha256_of
 from runfolio.history import MAX_FINDINGS, scan
 from runfolio.journal import Tail
 from runfolio.records import Finding, Manifest, Result, Segment, SegmentFile, Totals
@@ -110,7 +110,7 @@ def write_sums(folder: Path, policy: Policy) -> None:
     lines = []
     for name in sorted([*names, *(name for name, _ in result_files(folder))]):
         with suppress(FileNotFoundError, FormatError):  # what is no regular file is none of the run's
-            lines.append(f"{known.get(name) or sha256(folder / name)[1]}  {name}\n")
+            lines.append(f"{known.get(name) or sha256_of(open_within(folder, name))[1]}  {name}\n")
     replace(folder / layout.SUMS_FILE, "".join(lines).encode(), policy)
 
 

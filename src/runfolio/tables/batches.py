@@ -110,7 +110,7 @@ class Batches:
     def _like(self, **changed: Any) -> Batches:
         options = {"columns": self._columns, "size": self._size, "as_": self._as, **changed}
         file = self._file
-        found = Batches(file.path.parent.parent, file.part, self.schema, **options)
+        found = Batches(file.folder, file.part, self.schema, **options)
         found._file.is_sound = found._file.is_sound or file.is_sound
         return found
 

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from runfolio import layout
 from runfolio.errors import DamageError, FormatError, NotFoundError, RunfolioError
-from runfolio.files import open_regular
+from runfolio.files import open_within, path_of
 from runfolio.frames import MALFORMED, MAX_METADATA
 from runfolio.records import Part
 from runfolio.tables import FRAME, footers
@@ -33,6 +33,7 @@ class Checked:
     def __init__(self, folder: Path, part: Part) -> None:
         if not layout.is_result_name(part.file):
             raise DamageError(f"{part.file!r} is no result file's path", remedy=VERIFY, file=part.file)
+        self.folder = folder
         self.path = folder / part.file
         self.part = part
         self.is_sound = False
@@ -43,7 +44,7 @@ def checked(file: Checked) -> Iterator[Any]:
     """The file, opened; its digest is compared with the commit line's the first time. Raises DamageError."""
     path, part = file.path, file.part
     try:
-        handle = os.fdopen(open_regular(path), "rb")
+        handle = os.fdopen(open_within(file.folder, part.file), "rb")
     except (OSError, FormatError) as error:
         raise DamageError(f"the result file {path} can't be read: {error}", remedy=VERIFY, file=str(path)) from error
     with handle:
@@ -61,14 +62,13 @@ def checked(file: Checked) -> Iterator[Any]:
 @contextmanager
 def opened(file: Checked) -> Iterator[TableFile]:
     """The tables of a file. Raises DamageError."""
-    with checked(file):
-        pass
     # A file of Python's would be let go of by Arrow's threads, which the interpreter's end would abort.
-    try:
-        source = pa.OSFile(str(file.path))
-    except OSError as error:
-        what = f"the result file {file.path} can't be read: {error}"
-        raise DamageError(what, remedy=VERIFY, file=str(file.path)) from error
+    with checked(file) as handle:
+        try:
+            source = pa.OSFile(path_of(handle.fileno(), file.path))
+        except OSError as error:
+            what = f"the result file {file.path} can't be read: {error}"
+            raise DamageError(what, remedy=VERIFY, file=str(file.path)) from error
     with source:
         yield TableFile(source, file)
 
