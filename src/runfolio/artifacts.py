@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec import Struct, json
 
+from runfolio import limits
 from runfolio import parts as names
 from runfolio.errors import DamageError, DataError, NotFoundError, UsageError
 from runfolio.field import Profile
@@ -236,6 +237,7 @@ def _report(folder: Path, part: Part) -> Any:
 
     file = Checked(folder, part)
     with checked(file) as handle:
+        limits.admit(os.fstat(handle.fileno()).st_size, str(file.path))
         data = handle.read()
     try:
         return json.decode(data)

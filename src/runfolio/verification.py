@@ -19,15 +19,12 @@ from runfolio import layout, manifest, references
 from runfolio import root as roots
 from runfolio.errors import DamageWarning, FormatError, RunfolioError
 from runfolio.files import open_within, result_files, sha256_of
-from runfolio.history import MAX_FINDINGS
+from runfolio.limits import MAX_FINDINGS, MAX_REPORT
 from runfolio.records import Finding, Part, State
 from runfolio.run import Run
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-MAX_REPORT = 256 * 1024 * 1024
-"""A JSON report of more bytes than this is checked by its digest alone."""
 
 
 class Verification(Struct, frozen=True, kw_only=True):

@@ -89,6 +89,8 @@ class Batches:
 
     def read(self, as_: str | None = None) -> Any:
         """All tables as one: of their own kind (record batches as a table), or as `pandas`, `arrow` or `polars`."""
+        with self._open() as table:
+            table.admit(self._columns)
         parts = list(self if as_ is None else self._like(as_=as_))
         return parts[0] if self._file.part.type == BATCH and self._size is None else _whole(parts)
 

@@ -13,8 +13,9 @@ from msgspec import Struct
 
 from runfolio.errors import DamageError
 from runfolio.files import open_within, path_of
-from runfolio.frames import MALFORMED, MAX_METADATA
-from runfolio.tables import footers
+from runfolio.frames import MALFORMED
+from runfolio.limits import MAX_METADATA
+from runfolio.tables import footers, sizes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,6 +60,7 @@ def shape_of(folder: Path, name: str) -> Shape:
             os.fdopen(open_within(folder, name), "rb") as opened,
             pa.OSFile(path_of(opened.fileno(), folder / name)) as source,
         ):
+            sizes.admit_footer(source, str(folder / name))
             file = pq.ParquetFile(source, thrift_string_size_limit=MAX_METADATA)
             footer = footers.decode(file.metadata.metadata)
             return _shape(footer, file.metadata.num_rows, file.schema_arrow.names)

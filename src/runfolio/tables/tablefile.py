@@ -16,9 +16,10 @@ import pyarrow.parquet as pq
 from runfolio import layout
 from runfolio.errors import DamageError, FormatError, NotFoundError, RunfolioError
 from runfolio.files import open_within, path_of
-from runfolio.frames import MALFORMED, MAX_METADATA
+from runfolio.frames import MALFORMED
+from runfolio.limits import MAX_METADATA
 from runfolio.records import Part
-from runfolio.tables import FRAME, footers
+from runfolio.tables import FRAME, footers, sizes
 from runfolio.tables.forms import form_of, restored
 
 __all__ = ["VERIFY", "Checked", "TableFile", "checked", "dataset", "opened"]
@@ -78,7 +79,9 @@ class TableFile:
 
     def __init__(self, source: Any, file: Checked) -> None:
         self._path = str(file.path)
+        self._source = source
         with self._told():
+            sizes.admit_footer(source, self._path)
             self._parquet = pq.ParquetFile(
                 source,
                 page_checksum_verification=True,
@@ -112,13 +115,22 @@ class TableFile:
 
     def tables(self, wanted: list[Any] | None, size: int | None, as_: str | None) -> Iterator[Any]:
         """The tables as they were given, or of at most so many rows each. Raises NotFoundError, DamageError."""
-        groups = _Groups(self._parquet, self._stored(wanted))
+        groups = self._groups(wanted)
         for rows, footer in self.pieces:
             for begin, count in _cuts(rows, size):
                 with self._told():
                     table = _with_nulls(groups.take(count), footer.get("nulls", []))
                     found = restored(self.kind, table, _sliced(footer, begin, count, rows), wanted, as_)
                 yield found
+
+    def admit(self, wanted: list[Any] | None) -> None:
+        """Raise TooLargeError if all tables together take more memory than a result may."""
+        groups = self._groups(wanted)
+        with self._told():
+            groups.admit(self._parquet.metadata.num_rows)
+
+    def _groups(self, wanted: list[Any] | None) -> _Groups:
+        return _Groups(self._source, self._parquet, self._stored(wanted), self._path)
 
     def _stored(self, wanted: list[Any] | None) -> list[str]:
         form = form_of(self.kind)
@@ -160,14 +172,25 @@ def _unreadable(path: str, error: Exception) -> DamageError:
 class _Groups:
     """The rows of a file, taken from the front, a row group at a time."""
 
-    def __init__(self, parquet: pq.ParquetFile, names: list[str]) -> None:
+    def __init__(self, source: Any, parquet: pq.ParquetFile, names: list[str], path: str) -> None:
+        self._source = source
         self._parquet = parquet
         self._names = names
+        self._path = path
         self._next = 0
         self._rest: list[pa.Table] = []
 
+    def admit(self, count: int) -> None:
+        """Raise TooLargeError if the groups that the next rows are in take more memory than a result may."""
+        rows, groups = sum(table.num_rows for table in self._rest), range(self._next, self._next)
+        while rows < count and groups.stop < self._parquet.num_row_groups:
+            rows += self._parquet.metadata.row_group(groups.stop).num_rows
+            groups = range(groups.start, groups.stop + 1)
+        sizes.admit_groups(self._source, self._parquet, self._names, groups, self._path)
+
     def take(self, count: int) -> pa.Table:
-        """The next rows."""
+        """The next rows. Raises TooLargeError."""
+        self.admit(count)
         while sum(table.num_rows for table in self._rest) < count:
             table = self._parquet.read_row_group(self._next, columns=self._names)
             self._rest.append(table.select(self._names))
