@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,14 @@ import pytest
 
 from runfolio import Status, load_run
 from runfolio.artifacts import StoredResult
-from runfolio.errors import TooLargeError, UsageError
+from runfolio.errors import DamageWarning, TooLargeError, UsageError
 from runfolio.limits import MAX_RESULT
 from runfolio.verification import verify
+
+from .attack import outcome
+from .forging import Seed, forge, put
+
+GIB = 2**30
 
 
 def stored(data: Any) -> tuple[Path, StoredResult]:
@@ -82,3 +88,64 @@ class TestWhatAResultMayTake:
         monkeypatch.setenv(MAX_RESULT, text)
         with pytest.raises(UsageError, match=MAX_RESULT):
             result["data"]
+
+
+# Files without an end
+
+
+def grown(path: Path, size: int) -> None:
+    with path.open("ab") as file:
+        file.truncate(size)
+
+
+ENDLESS = {
+    "run.json": 8 * GIB,
+    "main.lock": 8 * GIB,
+    "SHA256SUMS": 8 * GIB,
+    "config.yaml": GIB,
+    "events.jsonl": GIB,
+    "changes.zz.jsonl": GIB,
+    "parquet": 8 * GIB,
+    "json": 8 * GIB,
+}
+
+
+@pytest.mark.parametrize("name", ENDLESS)
+def test_a_file_that_holds_gigabytes_of_nothing_takes_no_memory(
+    name: str, seed: Seed, home: Path, tmp_path: Path
+) -> None:
+    forge(home, seed)
+    file = next((one for one in sorted(seed.files) if one.startswith("results/") and one.endswith(name)), name)
+    grown(home / file, ENDLESS[name])
+    outcome(home, tmp_path / "out")
+
+
+@pytest.mark.parametrize("end", [b"", b"\n"], ids=["without an end", "with an end"])
+def test_a_line_of_more_than_a_line_may_have_is_told_and_those_behind_it_are_read(
+    end: bytes, seed: Seed, home: Path, tmp_path: Path
+) -> None:
+    forge(home, seed)
+    whole = (home / "changes.jsonl").read_bytes()
+    with (home / "changes.jsonl").open("wb") as file:
+        file.write(b"x" * (20 * 2**20) + b"\n" + whole + b"y" * (20 * 2**20) + end)
+    with pytest.warns(DamageWarning):
+        run = load_run(home)
+    assert len(run.changes) == len(seed.lines["changes.jsonl"])
+    assert [one.reason for one in run.damage if one.file == "changes.jsonl"] == [
+        "it does not end in a checksum",
+        *(["it does not end in a checksum"] if end else [f"torn: {20 * 2**20} bytes of a last line"]),
+    ]
+    outcome(home, tmp_path / "out")
+
+
+def test_what_is_nested_without_an_end_is_told(seed: Seed, home: Path, tmp_path: Path) -> None:
+    deep = b"[" * 100_000 + b"]" * 100_000
+    report = next(name for name in seed.files if name.endswith(".json"))
+    number = next(n for n, line in enumerate(seed.lines["results.jsonl"]) if line["parts"][0]["file"] == report)
+    part = {**seed.lines["results.jsonl"][number]["parts"][0], "bytes": len(deep), "sha256": sha256(deep).hexdigest()}
+    forge(home, seed, put(("results.jsonl", number, "parts", 0), part))
+    (home / report).write_bytes(deep)
+    for name in ("run.json", "main.lock", "SHA256SUMS", "config.yaml"):
+        (home / name).write_bytes(deep)
+    assert any("it is no JSON report" in one.reason for one in verify(home).findings)
+    outcome(home, tmp_path / "out")
