@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from runfolio.limits import MAX_RESULT
 from runfolio.verification import verify
 
 from .attack import outcome
-from .forging import Seed, forge, put
+from .forging import Seed, forge, line_of, put
 
 GIB = 2**30
 
@@ -149,3 +150,61 @@ def test_what_is_nested_without_an_end_is_told(seed: Seed, home: Path, tmp_path:
         (home / name).write_bytes(deep)
     assert any("it is no JSON report" in one.reason for one in verify(home).findings)
     outcome(home, tmp_path / "out")
+
+
+# Parquet files that no writer wrote
+
+
+@pytest.mark.skipif(
+    int(pa.__version__.partition(".")[0]) < 26, reason="Arrow 21 aborts where a column of numbers has lengths of texts"
+)
+def test_a_table_whose_bytes_are_any_is_read_or_refused(root: Path, tmp_path: Path) -> None:
+    with Status(profile="names") as status:
+        status.store_result("frame", pd.DataFrame({"a": range(100), "b": ["x", None] * 50}))
+        status.store_result("table", pa.table({"a": [[1], [2, 3], None], "b": ["x", "y", "x"]}))
+        status.store_result("stream", (pd.DataFrame({"a": [number] * 9}) for number in range(9)))
+    assert status.folder is not None
+    errors = outcome(status.folder, tmp_path, "tables").errors
+    assert len(errors) > 100
+    assert not [error for error in errors if "digest differs" in error]
+
+
+def thrift(*fields: tuple[int, int, bytes]) -> bytes:
+    """A struct in Thrift's compact protocol: of each field its id, its kind and its bytes."""
+    found, last = b"", 0
+    for number, kind, data in fields:
+        found += bytes([(number - last) << 4 | kind]) + data
+        last = number
+    return found + b"\0"
+
+
+def varint(number: int) -> bytes:
+    found = b""
+    while number > 127:
+        found += bytes([number & 127 | 128])
+        number >>= 7
+    return found + bytes([number])
+
+
+def parquet(schema: list[bytes]) -> bytes:
+    """A file without rows that has these elements of a schema, each the parent of the next."""
+    elements = bytes([0xFC]) + varint(len(schema)) + b"".join(schema)
+    footer = thrift((1, 5, varint(2)), (2, 9, elements), (3, 6, varint(0)), (4, 9, b"\x0c"))
+    return b"PAR1" + footer + len(footer).to_bytes(4, "little") + b"PAR1"
+
+
+def test_columns_that_are_nested_without_an_end_are_refused(root: Path, tmp_path: Path) -> None:
+    group = thrift((3, 5, varint(2)), (4, 8, b"\x01g"), (5, 5, varint(2)))
+    leaf = thrift((1, 5, varint(2)), (3, 5, varint(2)), (4, 8, b"\x01x"))
+    data = parquet([group] * 100_000 + [leaf])
+    with Status(profile="names") as status:
+        status.store_result("k", pd.DataFrame({"a": [1]}))
+    assert status.folder is not None
+    path = status.folder / "results.jsonl"
+    (part,) = (result.record.parts[0] for result in load_run(status.folder).results.values())
+    (status.folder / part.file).write_bytes(data)
+    lines = [json.loads(line) for line in path.read_bytes().splitlines()]
+    lines[0]["parts"][0].update(bytes=len(data), sha256=sha256(data).hexdigest())
+    path.write_bytes(b"".join(line_of({k: v for k, v in line.items() if k != "crc"}) for line in lines))
+    errors = outcome(status.folder, tmp_path / "out").errors
+    assert any("nested more than 100 levels deep" in error for error in errors)
