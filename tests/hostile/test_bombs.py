@@ -208,3 +208,31 @@ def test_columns_that_are_nested_without_an_end_are_refused(root: Path, tmp_path
     path.write_bytes(b"".join(line_of({k: v for k, v in line.items() if k != "crc"}) for line in lines))
     errors = outcome(status.folder, tmp_path / "out").errors
     assert any("nested more than 100 levels deep" in error for error in errors)
+
+
+def test_a_small_file_that_unpacks_to_400_megabytes_stays_packed(
+    tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, result = stored(pa.table({"a": pa.array(np.zeros(50_000_000))}))
+    assert result.record.parts[0].bytes < 300_000
+    monkeypatch.setenv(MAX_RESULT, "100000000")
+    told = outcome(folder, tmp_path / "out")
+    assert any("400," in error and MAX_RESULT in error for error in told.errors)
+
+
+# Numbers of files
+
+
+def test_hundreds_of_files_and_writers_are_read_in_the_time_of_their_number(
+    seed: Seed, home: Path, tmp_path: Path
+) -> None:
+    forge(home, seed)
+    head = seed.lines["events.jsonl"][0]
+    for number in range(100):
+        line = line_of({**head, "context": {**head["context"], "writer": f"w{number}"}})
+        (home / f"events.w{number}.jsonl").write_bytes(line)
+    for number in range(400):
+        (home / "results" / f"x{number}.json").touch()
+        (home / f"changes.y{number}.jsonl").touch()
+    (home / "timings.zz.jsonl").write_bytes(b"\n" * 20_000)
+    outcome(home, tmp_path / "out")
