@@ -180,9 +180,14 @@ class DamageError(FormatError):
     """Bytes in a run folder are not what was written."""
 
 
-class DamageWarning(UserWarning):
+class _NeutralWarning(UserWarning):
+    def __str__(self) -> str:
+        return neutral_lines(super().__str__())
+
+
+class DamageWarning(_NeutralWarning):
     """Given once when a damaged run is loaded; `run.damage` lists every finding."""
 
 
-class WriteWarning(UserWarning):
+class WriteWarning(_NeutralWarning):
     """Given where a run goes on though it can't be recorded: when that begins, and when the run ends."""
