@@ -5,6 +5,7 @@ Only the footer is read, so that a small file which unpacks to a large table cos
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -53,7 +54,7 @@ def shape_of(path: Path) -> Shape:
     import pyarrow.parquet as pq  # noqa: PLC0415
 
     try:
-        with pa.OSFile(str(path)) as source:
+        with pa.OSFile(os.fsencode(path)) as source:
             file = pq.ParquetFile(source, thrift_string_size_limit=MAX_METADATA)
             footer = footers.decode(file.metadata.metadata)
             return _shape(footer, file.metadata.num_rows, file.schema_arrow.names)

@@ -65,7 +65,7 @@ def opened(file: Checked) -> Iterator[TableFile]:
         pass
     # A file of Python's would be let go of by Arrow's threads, which the interpreter's end would abort.
     try:
-        source = pa.OSFile(str(file.path))
+        source = pa.OSFile(os.fsencode(file.path))
     except OSError as error:
         what = f"the result file {file.path} can't be read: {error}"
         raise DamageError(what, remedy=VERIFY, file=str(file.path)) from error
