@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import resource
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,8 +21,9 @@ PIPELINE = "Loader:\n  raw: {path: in.csv}\nPreprocessor:\n  cast: {method: cast
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Path:
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a pipeline whose second step fails for want of a number, until that is mended."""
+    monkeypatch.setattr(sys, "path", list(sys.path))  # on which the command puts the configuration's folder
     folder = tmp_path / "project"
     folder.mkdir()
     (folder / "in.csv").write_text("a\n1\nx\n")
@@ -143,6 +147,49 @@ def test_plans_and_versions_that_no_writer_tells_are_differences(failed: Seed, h
     with pytest.raises(RunfolioError) as error:
         Executor.resume(home)
     assert_neutral(str(error.value))
+
+
+INPUTS = [
+    "\0",
+    "/dev/zero",
+    "/dev/stdin",
+    "fifo",
+    ".",
+    "",
+    "../" * 2000,
+    "\x1b]0;x\x07",
+    "x" * 5000,
+    "%2e%2e/in.csv",
+    "link",
+]
+
+
+@pytest.mark.parametrize("path", INPUTS, ids=range(len(INPUTS)))
+def test_an_input_that_is_none_is_a_difference(path: str, failed: Seed, home: Path, project: Path):
+    """It neither hangs nor is read on and on."""
+    os.mkfifo(project / "fifo")
+    (project / "link").symlink_to("/dev/zero")
+
+    def change(lines: Lines) -> None:
+        for line in lines["events.jsonl"]:
+            if line["type"] == "input":
+                line["context"]["path"] = path
+
+    forge(home, failed, change)
+    with pytest.raises(RunfolioError, match="input file") as error:
+        Executor.resume(home)
+    assert_neutral(str(error.value))
+    assert_neutral(on_pipe(home, "resume"))
+
+
+def test_a_plan_of_one_step_behind_the_other_takes_no_more_memory_than_its_first_ones(failed: Seed, home: Path):
+    """The paths of these 100,000 steps together would take 40 GB."""
+    step = {"module_name": "m", "experiment_name": "e", "sha256": "x"}
+    forge(home, failed, told(plan=[{**step, "parent": place - 1 if place else None} for place in range(100_000)]))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert "not reached" in on_pipe(home, "show")
+    on_pipe(home, "resume")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 400 * 1024
 
 
 def told(**fields: object) -> Callable[[Lines], None]:
