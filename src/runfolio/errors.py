@@ -180,14 +180,15 @@ class DamageError(FormatError):
     """Bytes in a run folder are not what was written."""
 
 
-class _NeutralWarning(UserWarning):
+class DamageWarning(UserWarning):
+    """Given once when a damaged run is loaded; `run.damage` lists every finding."""
+
     def __str__(self) -> str:
         return neutral_lines(super().__str__())
 
 
-class DamageWarning(_NeutralWarning):
-    """Given once when a damaged run is loaded; `run.damage` lists every finding."""
-
-
-class WriteWarning(_NeutralWarning):
+class WriteWarning(UserWarning):
     """Given where a run goes on though it can't be recorded: when that begins, and when the run ends."""
+
+    def __str__(self) -> str:
+        return neutral_lines(super().__str__())
