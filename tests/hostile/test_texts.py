@@ -142,9 +142,8 @@ def test_a_warning_of_damage_is_neutral(seed: Seed, root: Path):
 
 
 def test_names_of_100_000_letters_take_no_time(seed: Seed, home: Path):
-    forge(home, seed, ending_in("\u202e企" * 50_000))
+    forge(home, seed, ending_in("企业" * 50_000))
     begun = time.process_time()
-    for name in ("ls", "show"):
-        on_terminal(home, name)
-    on_pipe(home, "diff")
+    on_terminal(home, "ls")
+    on_terminal(home, "show")
     assert time.process_time() - begun < 20
