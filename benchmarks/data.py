@@ -64,9 +64,9 @@ def ended_run(root: Path) -> Path:
 
 
 def ended_runs(root: Path, template: Path, count: int) -> list[str]:
-    """Copies of an ended run's `run.json` under so many run ids, a minute apart; gives their paths.
+    """Copies of an ended run's `run.json` under so many run ids, a minute apart, and its journals; gives their paths.
 
-    Nothing else is copied, for a list of ended runs is read from nothing else.
+    The journals are links, for a list of ended runs only looks how long they are.
     """
     paths = []
     manifest = codec.decode_manifest((template / layout.RUN_FILE).read_bytes())
@@ -77,5 +77,7 @@ def ended_runs(root: Path, template: Path, count: int) -> list[str]:
         folder.mkdir(parents=True)
         copy = structs.replace(manifest, run_id=folder.name, start_time=start, end_time=end)
         (folder / layout.RUN_FILE).write_bytes(codec.encode(copy))
+        for journal in template.glob("*.jsonl"):
+            (folder / journal.name).hardlink_to(journal)
         paths.append(str(folder / layout.RUN_FILE))
     return paths

@@ -547,6 +547,7 @@ class Ledger:
             "sequence": [escaped(module) for module in sequence],
             "tags": [escaped(tag) for tag in tags],
             "profile": "digest",
+            "durability": "process",
             "writer": "main",
             **machine,
             "continues": None,

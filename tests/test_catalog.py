@@ -62,13 +62,21 @@ class TestRows:
         (row,) = scan()
         assert (row.state, row.error) == ("failed", "ValueError: no column 'x'")
 
-    def test_an_ended_run_is_listed_by_its_manifest_alone(self):
+    def test_an_ended_run_is_listed_without_reading_its_journals(self):
         folder = record("people")
         before = list(scan())
-        for path in folder.iterdir():
-            if path.name != layout.RUN_FILE:
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        shutil.rmtree(folder / layout.RESULTS_FOLDER)
+        for path in folder.glob("*.jsonl"):
+            path.write_bytes(bytes(path.stat().st_size))
         assert list(scan()) == before
+
+    @pytest.mark.parametrize("damage", ["is missing", "cut"])
+    def test_one_whose_journals_are_no_longer_whole_is_marked_and_hides_no_other(self, damage):
+        folder, other = record("people"), record("others")
+        path = folder / "changes.jsonl"
+        path.unlink() if damage == "is missing" else os.truncate(path, path.stat().st_size - 1)
+        rows = {row.folder: row.damage for row in scan()}
+        assert damage in rows[str(folder)] and rows[str(other)] is None
 
     def test_a_live_run_has_taken_the_time_since_its_start(self):
         status = begin("live")

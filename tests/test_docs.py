@@ -47,7 +47,7 @@ from runfolio.view import RunView
 from .test_schemas import problems, record_every_kind
 
 REPOSITORY = Path(__file__).parent.parent
-EXAMPLE = "20261123T055057Z-penguins-445p"
+EXAMPLE = "20261123T085921Z-penguins-cfy9"
 README, RECIPES, FORMAT, PIPELINES = "README.md", "runs/README.md", "docs/format.md", "docs/pipelines.md"
 HISTORY = "docs/history.md"
 PAGES = sorted({README, RECIPES, *(str(path.relative_to(REPOSITORY)) for path in REPOSITORY.glob("docs/*.md"))})
@@ -283,6 +283,7 @@ STRUCTURES = {
     "SEGMENT": "Segment",
     "VERSION": "Version",
     "PLANNED": "Planned",
+    "FINDING": "Finding",
 }
 
 
@@ -322,6 +323,8 @@ FIELD_TABLES = [
     ("### 6.6 Events field", jsonschema.generate("event")),
     ("### 6.6 Events field of a configuration", jsonschema.generate("event")["$defs"]["Configured"]),
     ("### 6.6 Events field of an input", jsonschema.generate("event")["$defs"]["Input"]),
+    ("### 6.6 Events field of a loss", jsonschema.generate("event")["$defs"]["Lost"]),
+    ("### 6.6 Events field of a repair", jsonschema.generate("event")["$defs"]["Repair"]),
     ("## 11. run.json field", jsonschema.generate("run")),
 ]
 

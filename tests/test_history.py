@@ -298,6 +298,14 @@ class TestDamage:
         path.write_bytes(seal({**fields, "parts": [{**part, "name": "a"}, part]}) + lines[1])
         assert list(load_run_of_changed_size(ended).get_data_by_module("Loader")) == ["Loader"]
 
+    def test_a_time_out_of_all_bounds_is_none_in_a_table_of_timings(self, ended):
+        path = ended / "timings.jsonl"
+        first, *rest = lines_of(path)
+        path.write_bytes(seal({**fields_of(first), "start_time": "0001-01-01T00:00:00+23:59"}) + b"".join(rest))
+        timing = load_run_of_changed_size(ended).get_timing()
+        assert timing["start_time"].isna().to_list() == [True, False]
+        assert str(timing["start_time"].dtype) == "datetime64[us, UTC]"
+
     def test_a_path_of_another_form_is_no_path(self, status):
         path = status.folder / "snapshots.jsonl"
         fields = fields_of(lines_of(path)[-1])
@@ -475,3 +483,22 @@ def lines_from(lines: list[bytes]):
 
 def last_seq(folder: Path) -> int:
     return max(fields_of(line)["seq"] for path in folder.glob("*.jsonl") for line in lines_of(path))
+
+
+@pytest.mark.parametrize("writer", ["aaaaaaaa", "zzzzzzzz"])
+@pytest.mark.parametrize("lost", ["main", "guest"])
+def test_a_schema_that_is_lost_in_one_journal_is_taken_from_another_writers(
+    status, people, monkeypatch, writer, lost
+) -> None:
+    monkeypatch.setattr("runfolio.layout.token", lambda length: writer)
+    with Status.join(status.folder) as guest, guest.step("Guest", "g", data=people) as step:
+        step.result(people)
+    status.complete()
+    module = "Guest" if lost == "guest" else "Loader"
+    wanted = [snapshot.metadata for snapshot in load_run(status.folder).get_snapshots(module)]
+    name = "schemas.jsonl" if lost == "main" else f"schemas.{writer}.jsonl"
+    lines = lines_of(status.folder / name)
+    (status.folder / name).write_bytes(b"".join(lines[1:]))
+    run = load_damaged(status.folder)
+    assert [snapshot.metadata for snapshot in run.get_snapshots(module)] == wanted
+    assert not any("is named by a snapshot" in finding.reason for finding in run.damage)

@@ -150,3 +150,18 @@ def test_a_joined_copy_is_written_to_and_the_original_is_not(begun, tmp_path):
         guest.store_result("x", pd.DataFrame({"a": [1]}))
     assert "x" not in begun.results and "x" in load_run(tmp_path / "copy").results
     begun.complete()
+
+
+def test_a_run_that_had_guests_is_resumed_where_its_own_process_left_it(tmp_path):
+    status = Status(root=tmp_path)
+    status.log("begun")
+    with Status.join(status.folder) as guest:
+        guest.record_change("UPDATE", "age")  # its journal is the first by name
+    with (status.folder / "events.jsonl").open("ab") as file:
+        file.write(b'{"kind":"event","se')
+    status._recorder.writer._owned[0].close(ended=False)
+    again = Status.resume(status.folder)
+    headers = [event.context for event in again.events if event.type == "segment"]
+    assert headers[-1]["continues"]["writer"] == "main"
+    again.complete()
+    assert load_run(status.folder).damage == []

@@ -171,6 +171,19 @@ class TestVanished:
             load_run(status.folder)
         status.complete()
 
+    def test_a_lock_that_is_removed_is_followed_by_another(self):
+        status = Status()
+        status.start()
+        (status.folder / "main.lock").unlink()
+        assert load_run(status.folder).state == "interrupted"
+        time.sleep(1)
+        status.record_change("UPDATE", "x")
+        run = load_run(status.folder)
+        assert run.state == "in_progress" and "holds its lock" in run.state_reason and run.damage == []
+        with pytest.raises(UsageError, match="can't be resumed: it is in_progress"):
+            Status.resume(status.folder)
+        status.complete()
+
     def test_a_process_may_go_to_another_folder(self, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
         status = Status(root="here")

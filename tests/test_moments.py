@@ -92,6 +92,6 @@ def test_a_record_that_begins_a_journal_after_they_were_listed_is_not_lost(meanw
         status.record_change("UPDATE", "age")
         status.log("behind it")
 
-    meanwhile(_SegmentReader, "refresh", write)
+    meanwhile(_SegmentReader, "read", write)
     assert (run.refresh().damage, len(run.changes)) == ([], 1)
     status.complete()

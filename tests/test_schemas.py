@@ -20,6 +20,7 @@ from jsonschema import Draft202012Validator
 from runfolio import Executor, Status, jsonschema, layout
 from runfolio.errors import WriteError, WriteWarning
 from runfolio.records import EventType
+from runfolio.repair import repair
 
 COMMITTED = Path(__file__).parent.parent / "schemas"
 KINDS = list(jsonschema.TYPES)
@@ -76,6 +77,15 @@ def record_loss(folder: Path) -> Path:
         (status.folder / "results").touch()
         status.store_result("report", {"a": 1})
     return status.folder
+
+
+def record_repair(folder: Path) -> Path:
+    """Record a run, damage it, and repair it."""
+    with Status(root=folder / "damaged") as status:
+        status.log("lost")
+    assert status.folder is not None
+    (status.folder / "snapshots.jsonl").unlink()
+    return Path(repair(status.folder).folder)
 
 
 def lines_of(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -136,7 +146,8 @@ def test_a_committed_schema_is_valid_in_its_dialect_and_names_itself(kind: str) 
 
 def test_every_line_of_a_run_conforms(run_folder: Path, tmp_path: Path) -> None:
     seen = []
-    for kind, line in [*lines_of(run_folder), *lines_of(record_pipeline(tmp_path)), *lines_of(record_loss(tmp_path))]:
+    folders = [run_folder, record_pipeline(tmp_path), record_loss(tmp_path), record_repair(tmp_path)]
+    for kind, line in (found for folder in folders for found in lines_of(folder)):
         assert problems(kind, line) == [], line
         seen.append((kind, line.get("type", "")))
     assert {kind for kind, _ in seen} == set(KINDS)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import random
+import shutil
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 
 import pandas as pd
@@ -11,9 +15,11 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from runfolio import Status
-from runfolio.verification import verify
+from runfolio import Schema, Status
+from runfolio.errors import FormatError, NotFoundError
+from runfolio.verification import read, verify
 
+from .damage import content, record_interrupted
 from .test_history import append, fields_of, lines_of, seal
 from .test_schemas import record_every_kind, record_failure, record_pipeline
 
@@ -27,16 +33,8 @@ def noted(folder: Path) -> list[str]:
     return [str(note) for note in verify(folder).notes]
 
 
-def content(folder: Path) -> dict[str, tuple[int, bytes]]:
-    """Every file, with the time of its last change."""
-    paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {str(path.relative_to(folder)): (path.stat().st_mtime_ns, path.read_bytes()) for path in paths}
-
-
 def reseal_sums(folder: Path, name: str) -> None:
     """Let SHA256SUMS list a file as it is now."""
-    from hashlib import sha256
-
     path = folder / "SHA256SUMS"
     lines = path.read_text().splitlines(keepends=True)
     new = f"{sha256((folder / name).read_bytes()).hexdigest()}  {name}\n"
@@ -95,6 +93,17 @@ class TestASoundRun:
         checked = verify(status.folder)
         assert (checked.state, checked.findings, checked.notes) == ("in_progress", [], [])
 
+    def test_that_has_ended_is_not_held_against_its_sums_while_a_guest_is_about_to_write_them(
+        self, status: Status
+    ) -> None:
+        assert status.folder is not None
+        with Status.join(status.folder) as guest:
+            status.complete()
+            guest.log("late")
+            (status.folder / "SHA256SUMS").unlink()
+            assert found(status.folder) == []
+        assert found(status.folder) == []
+
     def test_is_not_written_to(self, ended: Path) -> None:
         before = content(ended)
         verify(ended)
@@ -117,3 +126,208 @@ class TestASoundRun:
             [sys.executable, "-c", code], capture_output=True, text=True, check=True
         ).stdout.split()
         assert "pyarrow" in modules and "pandas" not in modules
+
+
+def flip(path: Path, place: int = 40) -> None:
+    data = bytearray(path.read_bytes())
+    data[place] ^= 1
+    path.write_bytes(data)
+
+
+class TestDamage:
+    def test_is_all_that_a_loaded_run_reports_and_more(self, ended: Path) -> None:
+        flip(ended / "changes.jsonl")
+        (ended / "results" / "000001-loader-csv.parquet").unlink()
+        flip(ended / "run.json")
+        assert set(read(ended).damage) < set(verify(ended).findings)
+
+    def test_of_a_line_is_told_by_file_line_and_byte(self, ended: Path) -> None:
+        path = ended / "changes.jsonl"
+        byte = len(lines_of(path)[0])
+        flip(path, byte + 40)
+        finding = verify(ended).findings[0]
+        assert (finding.file, finding.line, finding.byte) == ("changes.jsonl", 2, byte)
+        assert finding.reason == "its checksum does not match"
+
+    def test_of_a_results_file_shows_by_its_digest(self, ended: Path) -> None:
+        name = "results/000001-loader-csv.parquet"
+        flip(ended / name, 1000)
+        assert found(ended)[0] == f"{name}: it is not what was written: its digest is not the line's"
+
+    def test_of_a_file_that_no_line_names_shows_by_the_sums(self, tmp_path: Path) -> None:
+        folder = record_pipeline(tmp_path)
+        flip(folder / "config.yaml", 3)
+        assert found(folder) == ["config.yaml: its digest is not the one in SHA256SUMS"]
+
+    def test_a_file_that_the_sums_list_is_missing(self, tmp_path: Path) -> None:
+        folder = record_pipeline(tmp_path)
+        (folder / "config.yaml").unlink()
+        assert [line for line in found(folder) if "SHA256SUMS" in line] == [
+            "config.yaml: it is missing, and SHA256SUMS lists it"
+        ]
+
+    def test_a_configuration_that_the_sums_do_not_list(self, ended: Path) -> None:
+        (ended / "config.yaml").touch()
+        assert found(ended) == ["config.yaml: SHA256SUMS does not list it"]
+
+    def test_sums_are_missing_or_no_sums(self, ended: Path) -> None:
+        path = ended / "SHA256SUMS"
+        path.write_bytes(path.read_bytes() + b"f00\n" + b"0" * 64 + b"  ../../secret\n")
+        byte = path.stat().st_size - 83
+        assert found(ended) == [
+            f"SHA256SUMS, line {path.read_bytes().count(10) - 1}, byte {byte}: "
+            "it is no digest and path of a file of this run",
+            "SHA256SUMS: it lists ../../secret, which is the name of no file of a run",
+        ]
+        path.unlink()
+        assert found(ended) == ["SHA256SUMS: it is missing: its writer was stopped just then, or it was removed"]
+
+    @pytest.mark.parametrize(("name", "field"), [("timings.jsonl", "parent_id"), ("events.jsonl", "record_id")])
+    def test_a_name_of_nothing_is_told_with_its_place(self, ended: Path, name: str, field: str) -> None:
+        lines = lines_of(ended / name)
+        number = next(index for index, line in enumerate(lines) if fields_of(line).get("type", "log") == "log")
+        rewrite(ended, name, number, **{field: "timing-000099"})
+        place = f"{name}, line {number + 1}, byte {sum(map(len, lines[:number]))}"
+        assert f"{place}: it names the step timing-000099, which is nowhere in the run" in found(ended)
+
+    def test_a_restore_to_a_snapshot_that_is_nowhere(self, ended: Path) -> None:
+        types = [fields_of(line)["type"] for line in lines_of(ended / "events.jsonl")]
+        rewrite(ended, "events.jsonl", types.index("restore"), snapshot_id="snapshot-000099")
+        assert any("it names the snapshot snapshot-000099" in line for line in found(ended))
+
+    def test_a_result_of_a_schema_that_is_nowhere(self, ended: Path) -> None:
+        parts = fields_of(lines_of(ended / "results.jsonl")[0])["parts"]
+        rewrite(ended, "results.jsonl", 0, parts=[{**parts[0], "schema_id": "f00"}])
+        assert any(line.startswith("results.jsonl, line 1, byte 0: it names the schema f00") for line in found(ended))
+
+    def test_a_first_line_that_is_no_header_or_names_a_writer_that_is_nowhere(self, ended: Path) -> None:
+        header = fields_of(lines_of(ended / "events.jsonl")[0])["context"]
+        for fields, reason in [
+            (
+                {"continues": {"writer": "x7k2", "files": []}},
+                "events.jsonl, line 1, byte 0: it goes on for the writer x7k2, which is nowhere in the run",
+            ),
+            ({"pid": "many"}, "events.jsonl: the first line of writer main is no header"),
+        ]:
+            rewrite(ended, "events.jsonl", 0, context={**header, **fields})
+            assert reason in found(ended)
+
+    def test_a_table_of_other_rows_or_columns_than_its_line_says(self, ended: Path) -> None:
+        part = fields_of(lines_of(ended / "results.jsonl")[0])["parts"][0]
+        rewrite(ended, "results.jsonl", 0, parts=[{**part, "rows": 4}])
+        assert f"{part['file']}: it has 3 rows and 3 columns, and 4 and 3 by its line" in found(ended)
+
+    def test_a_table_that_is_none_and_a_report_that_is_no_json(self, ended: Path) -> None:
+        part = fields_of(lines_of(ended / "results.jsonl")[0])["parts"][0]
+        for form, what in (("parquet", "it has no footer of a table"), ("json", "it is no JSON report")):
+            path = ended / "results" / f"odd.{form}"
+            path.write_bytes(b"PAR1 {")
+            fields = {
+                "file": f"results/odd.{form}",
+                "format": form,
+                "bytes": 6,
+                "sha256": sha256(b"PAR1 {").hexdigest(),
+            }
+            rewrite(ended, "results.jsonl", 0, parts=[{**part, **fields}])
+            assert any(line.startswith(f"results/odd.{form}: {what}") for line in found(ended))
+
+    @pytest.mark.parametrize("name", ["SHA256SUMS", "changes.x.jsonl", "config.yaml", "main.lock", "results/0.parquet"])
+    def test_what_is_no_regular_file_is_never_opened(self, ended: Path, tmp_path: Path, name: str) -> None:
+        (ended / name).unlink(missing_ok=True)
+        os.mkfifo(ended / name)
+        checked = verify(ended)
+        every = [*checked.findings, *checked.notes]
+        assert any(one.file == name and "a pipe, socket or device" in one.reason for one in every)
+
+    def test_a_link_in_the_place_of_a_file_or_of_the_results_is_not_followed(self, ended: Path, tmp_path: Path) -> None:
+        shutil.move(ended / "results", tmp_path / "elsewhere")
+        (ended / "results").symlink_to(tmp_path / "elsewhere")
+        shutil.move(ended / "SHA256SUMS", tmp_path / "sums")
+        (ended / "SHA256SUMS").symlink_to(tmp_path / "sums")
+        assert "results: it is a symbolic link, and no folder" in found(ended)
+        assert "SHA256SUMS: it is a symbolic link, and no regular file" in found(ended)
+
+    def test_of_every_single_flipped_bit_of_a_small_run_is_seen(self, root: Path) -> None:
+        with Status(profile="names") as status:
+            status.store_result("report", {"a": 1})
+        assert status.folder is not None
+        chance = random.Random(1)
+        for path in sorted(path for path in status.folder.rglob("*") if path.is_file()):
+            data = path.read_bytes()
+            for place in chance.sample(range(len(data)), min(12, len(data))):
+                flip(path, place)
+                assert not verify(status.folder).is_sound, f"{path.name}, byte {place}"
+                path.write_bytes(data)
+
+    def test_is_listed_up_to_a_bound(self, ended: Path) -> None:
+        (ended / "changes.zzzz.jsonl").write_bytes(b"x\n" * 3000)
+        assert len(verify(ended).findings) == 1000
+
+    def test_a_newer_format_no_run_and_no_folder_are_errors(self, ended: Path, tmp_path: Path) -> None:
+        with pytest.raises(FormatError, match="no run folder"):
+            verify(tmp_path)
+        with pytest.raises(NotFoundError):
+            verify("nothing")
+        header = fields_of(lines_of(ended / "events.jsonl")[0])["context"]
+        rewrite(ended, "events.jsonl", 0, context={**header, "format_version": 99})
+        with pytest.raises(FormatError, match="format version 99"):
+            verify(ended)
+
+
+class TestANote:
+    def test_tells_of_what_a_killed_process_leaves(self, root: Path) -> None:
+        folder = record_interrupted(root)
+        (folder / "results" / ".main-000009.1.tmp").touch()
+        (folder / "results" / "000009-late.parquet").touch()
+        (folder / ".run.json.1.tmp").touch()
+        last = fields_of(lines_of(folder / "changes.jsonl")[0])
+        seqs = [fields_of(line)["seq"] for path in folder.glob("[a-z]*s.jsonl") for line in lines_of(path)]
+        append(folder / "changes.jsonl", seal({**last, "seq": max(seqs) + 1, "snapshot_id": "snapshot-000099"}))
+        checked = verify(folder)
+        assert (checked.state, checked.findings) == ("interrupted", [])
+        changes = lines_of(folder / "changes.jsonl")
+        place = f"line {len(changes)}, byte {sum(map(len, changes[:-1]))}"
+        assert set(map(str, checked.notes)) == {
+            "results/.main-000009.1.tmp: it is a temporary file that was left",
+            "results/000009-late.parquet: it is uncommitted: no line names it",
+            ".run.json.1.tmp: it is a temporary file that was left",
+            f"changes.jsonl, {place}: 1 changes of a step that did not finish",
+        }
+
+    def test_tells_of_what_is_no_part_of_the_run(self, ended: Path) -> None:
+        (ended / "notes.txt").touch()
+        (ended / "more").mkdir()
+        (ended / "results" / "Überblick.xlsx").touch()
+        assert found(ended) == []
+        assert noted(ended) == [
+            "more: it is no part of the run: a folder",
+            "notes.txt: it is no part of the run: a file",
+            "results/Überblick.xlsx: it is no part of the run: a file",
+        ]
+
+    def test_tells_of_a_journal_that_grew_after_the_end(self, ended: Path) -> None:
+        lines = lines_of(ended / "timings.jsonl")
+        seqs = [fields_of(line)["seq"] for path in ended.glob("[a-z]*s.jsonl") for line in lines_of(path)]
+        append(ended / "timings.jsonl", seal({**fields_of(lines[0]), "seq": max(seqs) + 1, "record_id": "late"}))
+        assert (found(ended), noted(ended)) == ([], ["timings.jsonl: it grew after the run's end"])
+
+    def test_tells_of_lines_of_a_later_version(self, ended: Path) -> None:
+        seqs = [fields_of(line)["seq"] for path in ended.glob("[a-z]*s.jsonl") for line in lines_of(path)]
+        (ended / "samples.jsonl").write_bytes(seal({"kind": "sample", "seq": max(seqs) + 1}))
+        assert found(ended) == []
+        assert noted(ended) == [
+            ".: 1 lines of a kind that this version does not know",
+            "samples.jsonl: SHA256SUMS does not list it",
+        ]
+
+    def test_tells_of_a_schema_that_the_user_gave_for_another_table(self, people: pd.DataFrame) -> None:
+        with Status() as status:
+            status.store_result("names", people, schema=Schema.from_data(people.rename(columns={"age": "years"})))
+            status.store_result("rows", people, schema=Schema.from_data(people[:1]))
+            status.store_result("dtype", people, schema=Schema.from_data(people.astype({"age": "float64"})))
+        assert status.folder is not None and found(status.folder) == []
+        assert [line.partition(": ")[2] for line in noted(status.folder)] == [
+            "it has other names of columns than its schema",
+            "it has 3 rows and 3 columns, and 1 and 3 by its schema",
+            "it has a column 'age' of dtype int64, which is float64 by its schema",
+        ]

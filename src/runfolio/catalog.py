@@ -1,8 +1,8 @@
 """The catalog: the runs under a root, a row each, newest first.
 
-A run that has ended costs its `run.json` alone, which holds its totals. The journals of any other run are read, for
-they are the truth, and only the lock tells a live run from an interrupted one. A run that can't be read is a row that
-says why; it never hides another.
+A run that has ended costs its `run.json`, which holds its totals, and a look at the sizes of its journals. The journals
+of any other run are read, for they are the truth, and only the lock tells a live run from an interrupted one. A run
+that can't be read is a row that says why; it never hides another.
 """
 
 from __future__ import annotations
@@ -167,9 +167,21 @@ def _ended(folder: str) -> RunRow | None:
             os.close(fd)
     except (OSError, BadLine):
         return None
-    if found.state not in _ENDED or found.format_version > layout.FORMAT_VERSION:
+    if found.state not in _ENDED or found.format_version > layout.FORMAT_VERSION or not _has_journals(folder, found):
         return None
     return _of_manifest(folder, found)
+
+
+def _has_journals(folder: str, found: Manifest) -> bool:
+    """Whether each journal is there and as long as it was at the end: what a look can tell without reading it."""
+    try:
+        return all(
+            "/" not in file.file and os.stat(f"{folder}/{file.file}").st_size >= file.bytes  # noqa: PTH116
+            for segment in found.segments
+            for file in segment.files
+        )
+    except (OSError, ValueError):
+        return False
 
 
 def _of_manifest(folder: str, found: Manifest) -> RunRow:
@@ -214,7 +226,9 @@ def _elapsed(run: Run, clock: Clock) -> float | None:
     start = run.start_time
     if start is None:
         return None
-    last = [records[-1].timestamp for records in (run.events, run.snapshots, run.changes) if records]
+    # A repair is no part of what the run did, nor is the first line of a writer.
+    events = [event for event in run.events if event.type not in ("segment", "repair")]
+    last = [records[-1].timestamp for records in (events, run.snapshots, run.changes) if records]
     until = clock.now() if run.state == "in_progress" else max(last)
     return max((until - start).total_seconds(), 0.0)
 

@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any
 from zlib import crc32
 
-from msgspec import DecodeError, Struct, ValidationError, json, to_builtins
+from msgspec import DecodeError, Raw, Struct, ValidationError, json, to_builtins
 
 from runfolio.errors import UsageError
 from runfolio.records import (
@@ -45,6 +45,8 @@ LINE_TYPES: dict[str, Any] = {
 """The record type of each kind of line."""
 
 _decode_fields = json.Decoder(dict[str, Any]).decode
+_decode_raw_fields = json.Decoder(dict[str, Raw]).decode
+_decode_raw_items = json.Decoder(list[Raw]).decode
 
 
 @cache
@@ -128,6 +130,36 @@ def format_version(data: bytes) -> int | None:
         return None
     found = fields.get("format_version")
     return found if isinstance(found, int) else None
+
+
+def fields_of(text: bytes) -> dict[str, bytes]:
+    """The fields of a JSON object, the value of each as it is spelled: to change some and keep all others."""
+    return {name: bytes(value) for name, value in _decode_raw_fields(text).items()}
+
+
+def items_of(text: bytes) -> list[bytes]:
+    """The items of a JSON array as they are spelled."""
+    return [bytes(item) for item in _decode_raw_items(text)]
+
+
+def object_of(fields: dict[str, bytes]) -> bytes:
+    """The JSON object of fields that are spelled.
+
+    >>> object_of({**fields_of(b'{"seq":7,"later":1.50}'), "seq": b"3"})
+    b'{"seq":3,"later":1.50}'
+    """
+    return b"{" + b",".join(json.encode(name) + b":" + value for name, value in fields.items()) + b"}"
+
+
+def array_of(items: list[bytes]) -> bytes:
+    """The JSON array of items that are spelled."""
+    return b"[" + b",".join(items) + b"]"
+
+
+def sealed(fields: dict[str, bytes]) -> bytes:
+    """The line of fields that are spelled, with a new checksum and its newline."""
+    content = object_of({name: value for name, value in fields.items() if name != "crc"})[:-1]
+    return content + b',"crc":"%08x"}\n' % crc32(content)
 
 
 def check(line: bytes) -> None:

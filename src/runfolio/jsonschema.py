@@ -18,14 +18,14 @@ from msgspec.json import schema_components
 
 from runfolio import layout
 from runfolio.codec import LINE_TYPES
-from runfolio.records import Configured, Header, Input, Manifest, Repair
+from runfolio.records import Configured, Header, Input, Lost, Manifest, Repair
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 TYPES: dict[str, Any] = {**LINE_TYPES, "run": Manifest}
 """The type of each kind of line; `run` is that of `run.json`."""
 
-CONTEXTS: dict[str, Any] = {"segment": Header, "config": Configured, "input": Input, "repair": Repair}
+CONTEXTS: dict[str, Any] = {"segment": Header, "config": Configured, "input": Input, "lost": Lost, "repair": Repair}
 """The types of event whose context is of a fixed form, and that form."""
 
 _REFERENCE = "#/$defs/{name}"

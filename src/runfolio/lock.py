@@ -90,6 +90,13 @@ class Lock:
             with suppress(OSError):
                 os.close(fd)
 
+    def is_there(self) -> bool:
+        """Whether the file still has its name: without it others take the writer for gone."""
+        try:
+            return os.fstat(self._fd).st_nlink > 0
+        except OSError:
+            return False
+
     def beat(self) -> None:
         """Touch the lock file, by its descriptor: the folder may be moved meanwhile."""
         with suppress(OSError):  # a missed beat is no reason to stop

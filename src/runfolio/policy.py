@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
+from runfolio.errors import FormatError
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -43,5 +45,11 @@ class Policy(Struct, frozen=True, kw_only=True):
 
 
 def access_of(folder: Path) -> Access:
-    """Who may read a folder, as it stands. Raises OSError."""
-    return "umask" if folder.stat().st_mode & 0o077 else "owner"
+    """Who may read a folder, as it stands. Raises FormatError if the folder can't be asked."""
+    try:
+        mode = folder.stat().st_mode
+    except OSError as error:
+        raise FormatError(
+            f"{folder} can't be read: {error.strerror}", remedy="see to the cause and try again", file=str(folder)
+        ) from error
+    return "umask" if mode & 0o077 else "owner"

@@ -351,14 +351,15 @@ class Finding(Struct, frozen=True, kw_only=True):
 class Repair(Struct, frozen=True, kw_only=True):
     """The `context` of an event of type `repair`: which run was repaired, and what was wrong with it.
 
-    `findings` are the first of them, `count` is how many there were; `left_out` are the parts of results that are lost,
-    by the files that they were in, and `lines` counts the lines of results that went with them.
+    `findings` are the first of them, `count` is how many there were; `left_out` are the first of the files of results
+    that are lost, `files` is how many there are, and `lines` counts the lines of results that went with them.
     """
 
     run_id: str
     count: Count
     findings: list[Finding]
     left_out: list[str]
+    files: Count
     lines: Count
 
 

@@ -20,14 +20,14 @@ from runfolio.view import converted
 
 
 class Reference(Struct, frozen=True):
-    """What a line names: the noun and the id of it; None if it can't be told."""
+    """What a line names: the noun and the id of it."""
 
     noun: str
     id: str
 
 
 def dangling(run: Run) -> Iterator[Finding]:
-    """Each name of nothing, by the line that it is on, but those of schemas by snapshots, which `run.damage` has."""
+    """Each name of nothing, by the line that it is on, but a schema's by a snapshot, which `run.damage` has."""
     known = _known(run)
     for writer, kind, records in _streams(run):
         lost = {}
@@ -98,7 +98,7 @@ def _named_by_event(event: Any) -> Iterator[Reference]:
 
 
 def _headers(run: Run) -> Iterator[Finding]:
-    """What the writers' first lines say of themselves, against the files that they are in."""
+    """Writers whose first line is no header, or goes on for one that is nowhere; `run.damage` has other runs'."""
     streams = run._history.timeline.streams
     for writer, stream in streams.items():
         file = layout.journal_name("event", writer)
@@ -108,10 +108,6 @@ def _headers(run: Run) -> Iterator[Finding]:
         header = converted(getattr(first, "context", None), Header) if getattr(first, "type", "") == "segment" else None
         if header is None:
             yield Finding(file=file, reason=f"the first line of writer {writer} is no header")
-        elif header.writer != writer:
-            yield Finding(file=file, line=1, byte=0, reason=f"its header is of another writer, {header.writer}")
-        elif header.run_id != run.run_id:
-            yield Finding(file=file, line=1, byte=0, reason=f"its header is of another run, {header.run_id}")
         elif header.continues is not None and header.continues.writer not in streams:
             reason = f"it goes on for the writer {header.continues.writer}, which is nowhere in the run"
             yield Finding(file=file, line=1, byte=0, reason=reason)

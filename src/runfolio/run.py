@@ -96,7 +96,10 @@ class Run(RunView):
         event = self._state_event()
         streams = self._history.timeline.streams.items()
         writer = next((name for name, stream in streams if event in stream.get("event", ())), layout.MAIN_WRITER)
-        return self._lives.get(writer) or Life(False, "its writer is gone: there is no lock file")
+        # A writer goes on in another segment after a write that failed; the lock of either tells.
+        known = [self._lives[name] for name in self._lives if writer in self._history.timeline.chain(name)]
+        alive = next((life for life in known if life.alive), None)
+        return alive or self._lives.get(writer) or Life(False, "its writer is gone: there is no lock file")
 
     def _check_versions(self) -> None:
         for event in self._events("segment"):

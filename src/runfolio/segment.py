@@ -140,7 +140,7 @@ class Segment:
 
     def _look(self) -> None:
         """See whether what is written still arrives, and whether the run still goes on."""
-        there = self._is_in_place()
+        there = self._is_in_place() and self.lock.is_there()
         with suppress(RuntimeError):  # a journal was opened meanwhile: there is a next time
             there = there and all(journal.is_there() for journal in self._journals.values())
         if not there or (self._is_over is not None and self._is_over()):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import chain
 from operator import attrgetter, itemgetter
 from typing import Any
 
 from runfolio.errors import NotFoundError
+from runfolio.layout import MAIN_WRITER
 from runfolio.records import Metadata, Snapshot
 
 Stream = dict[str, list[Any]]
@@ -23,16 +24,24 @@ class Timeline:
 
     def __init__(self, streams: dict[str, Stream]) -> None:
         self.streams = streams
+        self._merged: tuple[dict[str, dict[str, int]], list[tuple[str, Any]]] = ({}, [])
 
     def of(self, *kinds: str) -> list[Any]:
         """The records of these kinds, in order. The list may be the reader's own: don't change it."""
         if len(self.streams) == 1:
             (stream,) = self.streams.values()
             return _of_one(stream, kinds)
-        import heapq  # noqa: PLC0415  (most runs have one writer)
+        return [record for kind, record in self._in_order() if kind in kinds]
 
-        timed = (self._timed(writer, kinds) for writer in self.streams)
-        return [record for _, _, record in heapq.merge(*timed, key=lambda row: row[:2])]
+    def _in_order(self) -> list[tuple[str, Any]]:
+        """All records of all writers with their kinds, merged anew when more have come."""
+        sizes = {name: {kind: len(stream[kind]) for kind in list(stream)} for name, stream in self.streams.items()}
+        known, merged = self._merged
+        if sizes != known:
+            timed = chain.from_iterable(map(self._timed, self.streams))
+            merged = [(kind, record) for *_, kind, record in sorted(timed, key=itemgetter(0, 1))]
+            self._merged = sizes, merged
+        return merged
 
     def count(self, kind: str) -> int:
         """How many records of a kind there are."""
@@ -58,8 +67,11 @@ class Timeline:
         )
 
     def attempts(self) -> tuple[str, ...]:
-        """The writers that went on for each other, beginning with the first of the run."""
-        return max(map(self._chain, self.streams), key=len)
+        """The writers that went on for each other, beginning with the first of the run.
+
+        Guests may have had to go on in another segment as well, more often than the run's own process.
+        """
+        return max(map(self.chain, self.streams), key=lambda chain: (chain[0] == MAIN_WRITER, len(chain)))
 
     def seconds(self, writer: str) -> float:
         """The time from a writer's first record to its last."""
@@ -77,33 +89,32 @@ class Timeline:
                 if snapshot.snapshot_id == snapshot_id:
                     yield writer, snapshot
 
-    def _timed(self, writer: str, kinds: Iterable[str]) -> Iterator[tuple[datetime, tuple[str, ...], Any]]:
-        """The records of these kinds, each with the time by which it is merged.
+    def _timed(self, writer: str) -> Iterator[tuple[datetime, tuple[str, ...], str, Any]]:
+        """A writer's records in order, each with the time and place by which it is merged, and its kind.
 
-        That is the latest timestamp that the writer's lines have up to it, or those of the writer that it goes on for:
-        a clock that is set back does not change the order. A line without a timestamp stays behind the one before it.
+        The time is the latest timestamp that the writer's lines have up to it, or those of the writer that it goes on
+        for: a clock that is set back does not change the order. A line without a timestamp stays behind the one before.
         """
         stream = self.streams[writer]
         rows = sorted(((record.seq, kind, record) for kind in stream for record in stream[kind]), key=itemgetter(0))
-        place = self._chain(writer)
+        place = self.chain(writer)
         latest = self._latest(place[:-1])
         for _, kind, record in rows:
             latest = max(latest, getattr(record, "timestamp", latest))
-            if kind in kinds:
-                yield latest, place, record
+            yield latest, place, kind, record
 
     def _last_seq(self, writer: str, other: str, snapshot: Snapshot[Metadata]) -> int:
         """The last line that a writer wrote up to another's snapshot."""
-        timed = self._timed(other, ("snapshot",))
-        end = next((time, place) for time, place, record in timed if record.seq == snapshot.seq)
+        timed = self._timed(other)
+        end = next((time, place) for time, place, _, record in timed if record.seq == snapshot.seq)
         last = 0
-        for time, place, record in self._timed(writer, self.streams[writer]):
+        for time, place, _, record in self._timed(writer):
             if (time, place) > end:
                 break
             last = record.seq
         return last
 
-    def _chain(self, writer: str) -> tuple[str, ...]:
+    def chain(self, writer: str) -> tuple[str, ...]:
         """The writers that one goes on for after writes that failed, as their headers say, and itself as the last."""
         found: list[str] = []
         name: Any = writer

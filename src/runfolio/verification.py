@@ -64,12 +64,12 @@ def verify(run: str | PathLike[str], *, root: str | PathLike[str] | None = None)
     >>> verify(status.folder).findings
     []
     """
-    return check(roots.find(run, root))
+    return check(read(roots.find(run, root)))
 
 
-def check(folder: Path) -> Verification:
-    """The same for a run's folder. Raises FormatError."""
-    return _Check(read(folder)).verification()
+def check(run: Run) -> Verification:
+    """The same for a run that was loaded."""
+    return _Check(run).verification()
 
 
 def read(folder: Path) -> Run:
@@ -82,6 +82,31 @@ def read(folder: Path) -> Run:
 def is_alive(run: Run) -> bool:
     """Whether any process writes to the run."""
     return any(life.alive for life in run._lives.values())
+
+
+def content_problem(folder: Path, part: Part) -> str | None:
+    """Why a file whose digest is right does not hold what its commit line says; None if it does."""
+    if part.format == "json":
+        return _report_problem(folder / part.file)
+    from runfolio.tables.shapes import shape_of  # noqa: PLC0415  (loads pyarrow)
+
+    try:
+        shape = shape_of(folder / part.file)
+    except RunfolioError as error:
+        return error.what
+    if (shape.rows, shape.columns) == (part.rows, part.columns):
+        return None
+    return f"it has {shape.rows} rows and {shape.columns} columns, and {part.rows} and {part.columns} by its line"
+
+
+def _report_problem(path: Path) -> str | None:
+    try:
+        data = read_bytes(path, MAX_REPORT + 1)
+        if len(data) <= MAX_REPORT:
+            json.decode(data, type=Raw)
+    except (OSError, ValueError, RecursionError) as error:
+        return f"it is no JSON report: {error}"
+    return None
 
 
 class _Check:
@@ -137,7 +162,7 @@ class _Check:
             self._note(references.unfinished(self._run))
         opaque = len(self._run.opaque)
         if opaque:
-            reason = f"{opaque} lines of a kind that this version does not know, or in another kind's journal"
+            reason = f"{opaque} lines of a kind that this version does not know"
             self._note([Finding(file=".", reason=reason)])
 
     # What is there
@@ -191,33 +216,20 @@ class _Check:
         if digest != part.sha256:
             self._find([Finding(file=part.file, reason="it is not what was written: its digest is not the line's")])
             return
-        try:
-            if part.format == "json":
-                self._check_report(part)
-            else:
-                self._check_table(part)
-        except RunfolioError as error:
-            self._find([Finding(file=part.file, reason=error.what)])
+        problem = content_problem(self._folder, part)
+        if problem is not None:
+            self._find([Finding(file=part.file, reason=problem)])
+        elif part.format == "parquet":
+            self._note_differences(part)
 
-    def _check_report(self, part: Part) -> None:
-        if part.bytes > MAX_REPORT:
-            self._note([Finding(file=part.file, reason="it is so large that its JSON was not read")])
-            return
-        try:
-            json.decode(read_bytes(self._folder / part.file, MAX_REPORT), type=Raw)
-        except (OSError, ValueError, RecursionError) as error:
-            self._find([Finding(file=part.file, reason=f"it is no JSON report: {error}")])
-
-    def _check_table(self, part: Part) -> None:
+    def _note_differences(self, part: Part) -> None:
+        """Where a schema tells of another table: it is one that the user gave, then, and may be of anything."""
         from runfolio.tables.shapes import shape_of  # noqa: PLC0415  (loads pyarrow)
 
-        shape = shape_of(self._folder / part.file)
-        if (shape.rows, shape.columns) != (part.rows, part.columns):
-            told = f"{part.rows} and {part.columns} by its line"
-            self._find([Finding(file=part.file, reason=f"{shape.rows} rows and {shape.columns} columns, and {told}")])
         schema = self._run._history.schemas.get(part.schema_id or "")
-        if schema is not None:  # which the user may have given, so that it may be of anything
-            self._note(Finding(file=part.file, reason=f"it has {reason}") for reason in shape.differences(schema))
+        if schema is not None:
+            differences = shape_of(self._folder / part.file).differences(schema)
+            self._note(Finding(file=part.file, reason=f"it has {reason}") for reason in differences)
 
     # What the run says of itself as a whole
 

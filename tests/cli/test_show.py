@@ -228,13 +228,13 @@ class TestJson:
         run = load_run(folder)
         (row,) = scan()
         found = json.loads(cli("show", "latest", "--json").stdout)
-        assert list(found) == ["run", "sequence", "steps", "changes", "results", "error", "damage"]
+        assert list(found) == ["run", "sequence", "steps", "changes", "results", "error", "damage", "repairs"]
         assert found["run"] == plain(row)
         assert found["sequence"] == ["Loader", "Clean"]
         assert found["changes"] == plain(run.changes)
         assert found["results"] == plain([stored.record for stored in run.results.values()])
         assert found["error"] == plain(run.error)
-        assert found["damage"] == []
+        assert found["damage"] == found["repairs"] == []
         assert [step["outcome"] for step in found["steps"]] == ["completed", "failed"]
         assert found["steps"][0]["start_time"].endswith("Z")
 

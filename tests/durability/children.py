@@ -191,7 +191,7 @@ def write_for(status: Status, acknowledge: Acknowledge, worker: int, seconds: fl
 
     def write(thread: int) -> None:
         number = -1
-        while time.monotonic() < deadline:
+        while number < 0 or time.monotonic() < deadline:  # one at least, on a busy machine
             number += 1
             name = f"{worker * THREADS + thread}-{number}"
             status.record_change("UPDATE", name, long_payload(name) if number % 500 == 99 else payload(name))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +12,8 @@ import pytest
 from . import tally as tallies
 from .nursery import Nursery
 
+CLONE_NEWNS, MS_REC, MS_PRIVATE = 0x00020000, 0x4000, 0x40000
+
 LONG = os.environ.get("RUNFOLIO_DURABILITY") == "long"
 
 
@@ -18,6 +21,15 @@ LONG = os.environ.get("RUNFOLIO_DURABILITY") == "long"
 def size() -> Callable[[int, int], int]:
     """Of two sizes that of this run: `size(each_change, long_run)`."""
     return lambda each_change, long_run: long_run if LONG else each_change
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_mounts() -> None:
+    """Mounts of these tests are seen by this process and its children alone, and go when it ends, however it ends."""
+    if os.geteuid() == 0:
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.unshare(CLONE_NEWNS) == 0:
+            libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None)
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 import traceback
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -17,10 +16,9 @@ from zlib import crc32
 import pandas as pd
 from msgspec import structs
 
-from runfolio import layout
+from runfolio import layout, verification
 from runfolio.errors import DamageError, RunfolioError
-from runfolio.history import Finding
-from runfolio.records import Snapshot
+from runfolio.records import Finding, Snapshot
 from runfolio.run import Run
 from runfolio.schema import parts_of
 from runfolio.timeline import Stream
@@ -53,19 +51,27 @@ def put(fd: int, data: bytes) -> None:
 
 @contextmanager
 def changed(golden: Golden, changes: dict[str, bytes | None]) -> Iterator[None]:
-    """The folder with other bytes in these files, or without them (None); it is put right at the end."""
+    """The folder with other bytes in these files, or without them (None); it is put right at the end.
+
+    A file that is gone comes back as the same inode: a lock with another one is that of a copy, which may be alive.
+    """
+    aside = golden.folder.with_name("aside")
     try:
         for name, data in changes.items():
             assert data != golden.files[name], "the fault did not fire"
             path = golden.folder / name
             if data is None:
-                path.unlink()
+                path.rename(aside)
             else:
                 path.write_bytes(data)
         yield
     finally:
-        for name in changes:
-            (golden.folder / name).write_bytes(golden.files[name])
+        for name, data in changes.items():
+            path = golden.folder / name
+            if data is None:
+                aside.rename(path)
+            else:
+                path.write_bytes(golden.files[name])
 
 
 def sealed(fields: dict[str, Any]) -> bytes:
@@ -83,10 +89,21 @@ def sealed_bytes(content: bytes) -> bytes:
 def is_unread(name: str) -> bool:
     """Whether the getters answer without this file, so that nothing that is done to it can make an answer wrong.
 
-    A lock tells whether a writer lives, and these are all gone. `sha256sum -c SHA256SUMS` tells a configuration that
-    was changed, once the run has ended.
+    A lock tells whether a writer lives, and these are all gone. The others are what `verify` reads.
     """
-    return name.endswith(".lock") or name == layout.SUMS_FILE or layout.is_config_name(name)
+    return layout.is_lock_name(name) or name == layout.SUMS_FILE or layout.is_config_name(name)
+
+
+def is_torn(golden: Golden, name: str) -> bool:
+    """Whether a file ends within a line: that is to be seen, whichever line it is."""
+    path = golden.folder / name
+    return path.exists() and path.read_bytes()[-1:] not in (b"", b"\n")
+
+
+def is_told_by_verify(golden: Golden) -> bool:
+    """Whether `verify` says more of the folder than of the golden one."""
+    found = verification.verify(golden.folder)
+    return bool(found.findings or set(found.notes) - set(golden.notes))
 
 
 def differs(golden: Golden, run: Run, lost: Iterable[Line]) -> bool:
@@ -156,12 +173,6 @@ def same(one: Any, other: Any) -> bool:
     return type(one) is type(other) and bool(one == other)
 
 
-def sums_fail(folder: Path) -> bool:
-    """Whether `sha256sum` says that a file is not what SHA256SUMS has of it."""
-    command = ["sha256sum", "--strict", "--quiet", "-c", layout.SUMS_FILE]
-    return subprocess.run(command, cwd=folder, capture_output=True, check=False).returncode != 0
-
-
 def each_line(run: Golden) -> Iterator[tuple[str, Line]]:
     """Every line of every journal."""
     return ((name, line) for name, lines in run.lines.items() for line in lines)
@@ -193,18 +204,18 @@ class Counts(Counter[str]):
             files = {finding.file for finding in found.damage}
             unheard = untold(names, lost, found.damage)
             if all(map(is_unread, names)):
-                self["unread"] += 1
+                self["verified" if is_told_by_verify(run) else "unread"] += 1
             elif not all(run.is_beyond_notice(line, lost) for line in unheard):
                 self["silent"] += 1
             elif not found.damage and unheard:
-                self["beyond"] += 1
+                self["silent" if any(is_torn(run, name) for name in names) else "beyond"] += 1
             elif not lost and not all(name in files or is_unread(name) for name in names):
                 self["silent"] += 1
             else:
                 self["told"] += 1
 
     def judge_told(self, run: Golden) -> None:
-        """Read the folder after foreign lines came into it: that must be told, if by SHA256SUMS alone."""
+        """Read the folder after foreign lines came into it: that must be told, if by `verify` alone."""
         self["faults"] += 1
         try:
             is_told = bool(oracle.read(run.folder).damage)
@@ -213,8 +224,9 @@ class Counts(Counter[str]):
         except Exception:  # noqa: BLE001
             self["uncaught"] += 1
             return
-        by_sums = not is_told and run.has_ended and sums_fail(run.folder)
-        self["told" if is_told else "sums" if by_sums else "silent" if run.has_ended else "beyond"] += 1
+        by_verify = not is_told and is_told_by_verify(run)
+        untold = "silent" if run.has_ended else "beyond"
+        self["told" if is_told else "verified" if by_verify else untold] += 1
 
     def judge_data(self, run: Golden, *damaged: str) -> None:
         """Ask for the data of results: those with a damaged file raise DamageError, the others are equal.
@@ -241,9 +253,9 @@ class Counts(Counter[str]):
 
     def __str__(self) -> str:
         named = {
-            "unread": "in files that no getter reads",
+            "verified": "that verify alone tells",
+            "unread": "in locks of the dead, and such, that nothing tells",
             "beyond": "of a killed run that nothing can tell",
-            "sums": "that SHA256SUMS alone tells",
         }
         return "".join(f", {self[name]} {text}" for name, text in named.items() if self[name])
 

@@ -19,8 +19,9 @@ from unittest.mock import patch
 
 import pandas as pd
 
-from runfolio import Executor, Status, layout
+from runfolio import Executor, Status, layout, verification
 from runfolio.clock import Clock
+from runfolio.records import Finding
 from runfolio.timeline import Stream
 
 from . import oracle
@@ -46,6 +47,7 @@ class Golden(NamedTuple):
     lines: dict[str, list[Line]]
     streams: dict[str, Stream]
     data: dict[str, Any]
+    notes: list[Finding]
     has_ended: bool
 
     @property
@@ -108,7 +110,9 @@ def as_written(folder: Path) -> Golden:
     lines = {name: list(lines_of(name, data)) for name, data in files.items() if name.endswith(".jsonl")}
     streams = {writer: dict(stream) for writer, stream in run._history.timeline.streams.items()}
     data = {key: stored["data"] for key, stored in run.results.items()}
-    return Golden(folder, files, lines, streams, data, run.state in ("completed", "failed"))
+    verified = verification.verify(folder)
+    assert verified.findings == []
+    return Golden(folder, files, lines, streams, data, verified.notes, run.state in ("completed", "failed"))
 
 
 def files_of(folder: Path) -> dict[str, bytes]:

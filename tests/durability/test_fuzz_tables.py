@@ -189,7 +189,7 @@ def written(table: pa.Table) -> bytes:
 
 
 def test_files_of_any_content_are_read_or_refused(tmp_path, size, tally):
-    trials = size(1500, 100_000)
+    trials = size(1000, 100_000)
     problems = forked.problems_of("test_fuzz_tables", tmp_path / "fresh", range(trials))
     assert not problems, f"{len(problems)} of {trials} files: {problems}"
     shown, tried = Fuzzer(tmp_path), range(0, trials, 20)

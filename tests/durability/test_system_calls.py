@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import random
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ from runfolio.errors import FormatError, NotFoundError
 
 from . import oracle
 from .calls import Call, Server, Told, need_strace
+from .workloads import COLUMN
 
 SEED = 20261123
 RECORDS = {"change", "timing", "result", "log"}
@@ -34,7 +36,7 @@ WARN = {"workload": "report", "on_write_error": "warn"}
 RESUME = {"workload": "resume"}
 TABLE = {"workload": "table"}
 
-REFUSED_TO_RESUME = {("resume", "FormatError"), ("resume", "UsageError")}
+REFUSED_TO_RESUME = {("resume", name) for name in ("FormatError", "NotFoundError", "UsageError")}
 """Where what was left behind can't be read, or who wrote it can't be asked."""
 
 ERRORS = {
@@ -54,6 +56,9 @@ ERRORS = {
 }
 SHORT = "short"
 """The call says that it wrote 7 bytes, and wrote none."""
+
+
+TRIES = 3
 
 
 class Fault(NamedTuple):
@@ -91,6 +96,12 @@ def table_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     found.close()
 
 
+def server_of(trial: dict[str, str], count: int, request: pytest.FixtureRequest) -> Server:
+    if not count:
+        pytest.skip("tables are in the long run")
+    return request.getfixturevalue("table_server" if trial is TABLE else "server")
+
+
 def records(folder: Path) -> set[tuple[str, str]]:
     """What a reader gives, of the kinds that workloads acknowledge; results are read, and so are checked."""
     run = oracle.read(folder)
@@ -116,7 +127,8 @@ def judge(folder: Path | None, told: Told, in_flight: set[tuple[str, str]] | Non
     except (FormatError, NotFoundError):  # it has not become a run
         given = set()
     more = given - acknowledged
-    assert len(more) <= 1 if in_flight is None else more <= in_flight, (more, told.failed)
+    at_once = 2 if ("change", COLUMN) in more else 1  # the end of a step records its changes and its timing
+    assert len(more) <= at_once if in_flight is None else more <= in_flight, (more, told.failed)
     if given:
         verdict = oracle.judge(folder, told.names("change"))
         assert not verdict.twice and verdict.is_ordered, verdict
@@ -151,9 +163,13 @@ def go_on(folder: Path, told: Told) -> None:
 
 def kill_before(server: Server, call: Call, **trial: str) -> tuple[int, int]:
     """Kill a workload before a call; gives how much was acknowledged, and how much of it is lost."""
-    root, told = server.try_out(f"{call.name}:signal=SIGKILL:when={call.number}", **trial)
-    killed = told.killed
-    assert killed and killed[2] == call.name and str(root) in killed[3], told.log[-500:]
+    for _ in range(TRIES):
+        root, told = server.try_out(f"{call.name}:signal=SIGKILL:when={call.number}", **trial)
+        killed = told.killed
+        if killed and killed[2] == call.name and str(root) in killed[3]:
+            break  # on a busy machine a workload may make another number of calls than when they were counted
+    else:
+        raise AssertionError(f"{call} was not reached: {told.log[-500:]}")
     assert not told.uncaught and not told.failed
     folder = folder_of(root, told)
     lost = judge(folder, told)
@@ -166,13 +182,11 @@ def kill_before(server: Server, call: Call, **trial: str) -> tuple[int, int]:
 
 @pytest.mark.parametrize(
     ("trial", "each_change"),
-    [(PROCESS, 1000), (POWER, 30), (RESUME, 30), (TABLE, 0)],
+    [(PROCESS, 10_000), (POWER, 10_000), (RESUME, 100), (TABLE, 0)],
     ids=["process", "power", "resume", "table"],
 )
 def test_a_kill_before_any_system_call_loses_nothing_acknowledged(trial, each_change, request, size, tally):
-    if not size(each_change, 1):
-        pytest.skip("tables are in the long run")
-    server = request.getfixturevalue("table_server" if trial is TABLE else "server")
+    server = server_of(trial, size(each_change, 1), request)
     calls = [call for call in server.calls(**trial) if call.name != "newfstatat"]
     assert {"openat", "write", "rename", "mkdir", "close"} <= {call.name for call in calls}
     chosen = random.Random(SEED).sample(calls, min(len(calls), size(each_change, 10_000)))
@@ -228,6 +242,7 @@ def fail(server: Server, fault: Fault, **trial: str) -> Told:
     assert not told.uncaught, (fault, told.uncaught)
     assert told.counted is not None, (fault, "it did not come to its end")
     failed = {(kind, name) for kind, name, *_ in told.failed} | set(told.lost)
+    failed |= {("change", COLUMN)} if ("timing", "Loader") in failed else set()
     assert judge(folder_of(root, told), told, in_flight=failed) == 0, (fault, told)
     judge_errors(fault, told)
     judge_end(fault, told)
@@ -244,9 +259,9 @@ def judge_errors(fault: Fault, told: Told) -> None:
         if (kind, error) in REFUSED_TO_RESUME:
             assert not fault.call.writes
             continue
-        numbers = (
-            {fault.errno, errno.ENOENT} if fault.call.name == "newfstatat" else {fault.errno}
-        )  # as if it were gone
+        # A folder that can't be asked counts as gone; Arrow doesn't say why it could not close a file.
+        also = {"newfstatat": {errno.ENOENT}, "close": {None}}.get(fault.call.name, set())
+        numbers = {fault.errno} | also
         assert error == "WriteError" and number in numbers, (fault, kind, name, error, number, text)
         assert file and ";" in text, (fault, text)
     if fault.call.writes and fault.error != "EINTR":
@@ -268,11 +283,11 @@ def judge_end(fault: Fault, told: Told) -> None:
 
 @pytest.mark.parametrize(
     ("trial", "each_change"),
-    [(PROCESS, 60), (WARN, 30), (POWER, 30), (RESUME, 30)],
-    ids=["raise", "warn", "power", "resume"],
+    [(PROCESS, 60), (WARN, 30), (POWER, 30), (RESUME, 30), (TABLE, 0)],
+    ids=["raise", "warn", "power", "resume", "table"],
 )
 def test_a_system_call_that_fails_is_told_and_loses_nothing_acknowledged(trial, each_change, request, size, tally):
-    server = request.getfixturevalue("server")
+    server = server_of(trial, size(each_change, 1), request)
     every = faults(server, **trial)
     chosen = random.Random(SEED).sample(every, min(len(every), size(each_change, 10_000)))
     found = [fail(server, fault, **how) for fault, how in chosen]
@@ -298,3 +313,31 @@ def lost_unchecked(server: Server) -> int:
         shutil.rmtree(root)
     assert lost == len(changes) == 4, "the control lost nothing: these faults prove nothing"
     return lost
+
+
+def unsynced(log: str, root: Path) -> int:
+    """How many names were not yet synced by their folder when a call was acknowledged that relied on them."""
+    pending: set[str] = set()
+    found = 0
+    for line in log.splitlines():
+        call = re.match(r"\d+ +(\w+)\((.*)\) += \d", line)
+        if call is None:
+            continue
+        paths = [path for path in re.findall(r'[<"](/[^>"]*)[>"]', call[2]) if path.startswith(str(root))]
+        if call[1] in {"mkdir", "rename"} or (call[1] == "openat" and "O_CREAT" in call[2]):
+            pending.add(paths[-1] if call[1] != "openat" else paths[0])
+        elif call[1] == "fsync":
+            pending = {path for path in pending if Path(path).parent != Path(paths[0])}
+        elif call[1] == "sendto" and "acknowledged" in call[2]:
+            found += sum(not path.endswith((".tmp", ".lock")) for path in pending)
+            pending.clear()
+    return found
+
+
+def test_each_name_is_synced_before_what_relies_on_it_is_acknowledged(server):
+    # ext4 and xfs sync a new file's name along with the file, so that no power cut on them can tell.
+    for trial in (POWER, RESUME | {"durability": "power"}):
+        root, told = server.try_out(None, **trial)
+        assert unsynced(told.log, root) == 0
+    root, told = server.try_out(None, **PROCESS)
+    assert unsynced(told.log, root) > 5

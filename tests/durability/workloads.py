@@ -6,6 +6,7 @@ or which error came. A socket is used, so that no system call of telling is one 
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import socket
@@ -13,6 +14,9 @@ import sys
 import tempfile
 import traceback
 import warnings
+
+COLUMN = "c-0"
+"""The column of the table that a step gives."""
 
 
 def open_files() -> int:
@@ -68,8 +72,14 @@ class Worker:
         key = f"{module}[one]"
         step = self.do("step", key, lambda: self.status.step(module, "one", after=None).__enter__())
         if step is not None:
-            self.do("result", key, lambda: step.result(data))
-            self.do("timing", module, lambda: step.__exit__(None, None, None))
+            given = self.do("result", key, lambda: step.result(data))
+            self.do("timing", module, lambda: self.leave(step, gave=given is not None))
+
+    def leave(self, step, *, gave: bool) -> None:
+        """End a step; where it gave a table that also records a change."""
+        step.__exit__(None, None, None)
+        if self.trial["workload"] == "table" and gave:
+            self.tell("acknowledged", "change", COLUMN)
 
     def rest(self, first: int) -> None:
         """Changes, a step, a message, a result and the end, of a run that is under way."""
@@ -87,7 +97,7 @@ class Worker:
             return {"rows": 3}
         import pandas as pd
 
-        return pd.DataFrame({"age": [31, 40], "name": ["Ada", None]})
+        return pd.DataFrame({COLUMN: ["Ada", None]})
 
     def end(self) -> None:
         self.do("state", "completed", self.status.complete)
@@ -160,6 +170,7 @@ class Worker:
         self.tell("paused", 0)
         self.trial["retry_end"] = json.loads(self.channel.recv(100))
         self.go_on()
+        gc.collect()  # pyarrow leaves a file that it could not finish to the garbage collector
         folder = None if self.status is None or self.status.folder is None else str(self.status.folder)
         self.tell("done", open_files(), self.lost(), folder, [str(one.message) for one in warned])
 

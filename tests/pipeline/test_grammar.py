@@ -10,6 +10,8 @@ import pytest
 from runfolio import Executor
 from runfolio.errors import ConfigError
 
+SETTINGS = "name, tags, root, on_error, profile, durability, access, on_write_error"
+
 
 def load(rows: int = 1):
     return {"rows": rows}
@@ -113,7 +115,7 @@ class TestSettings:
         ("settings", "told"),
         [
             ("nmae: x", "Run → nmae: no such setting; did you mean 'name'?"),
-            ("colour: x", "Run → colour: no such setting; there is name, tags, root, on_error, profile"),
+            ("colour: x", f"Run → colour: no such setting; there is {SETTINGS}"),
             ("name: 3", "Run → name: expected str | null, got int"),
             ("name: ''", "Run → name: it is empty text"),
             ("tags: a", "Run → tags: expected list, got str"),
@@ -133,7 +135,7 @@ class TestSettings:
     @pytest.mark.parametrize(("run", "got"), [("3", "a number"), ("[name]", "a list"), ("name", "text")])
     def test_what_is_no_settings(self, run, got):
         (found,) = problems_of(f"Run: {run}\nL: {{a: {{method: 'builtins:dict'}}}}")
-        assert found == f"line 1, column 6: Run: expected a mapping of name, tags, root, on_error, profile, got {got}"
+        assert found == f"line 1, column 6: Run: expected a mapping of {SETTINGS}, got {got}"
 
     def test_ones_that_are_right(self, tmp_path):
         text = "Run: {name: x, tags: [a, b], root: null, on_error: continue}\nL: {a: {method: 'builtins:dict'}}"

@@ -78,7 +78,7 @@ def command(run_a: str, run_b: str, *, exit_code: bool, root: str | None, as_jso
     Examples:
       runfolio diff 20261121 latest
       runfolio diff 20261121 latest --exit-code
-      runfolio diff ./runs/20261123T055057Z-penguins-445p latest
+      runfolio diff ./runs/20261123T085921Z-penguins-cfy9 latest
       runfolio diff 20261121 latest --json | jq -r '.columns[] | [.key, .type, .name_b] | @tsv'
     """  # noqa: D301  (\b is click's: it keeps the lines that follow)
     found = compare(loaded(run_a, root), loaded(run_b, root))

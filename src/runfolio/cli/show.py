@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -32,7 +32,8 @@ from runfolio.cli.terminal import (
 )
 from runfolio.clock import SYSTEM
 from runfolio.errors import DamageError
-from runfolio.records import Change, Failure
+from runfolio.records import Change, Failure, Finding, Repair
+from runfolio.repair import repairs
 from runfolio.run import Run
 
 MOST = 20
@@ -80,7 +81,7 @@ def command(run: str, root: str | None, as_json: bool) -> None:
     Examples:
       runfolio show latest
       runfolio show 20261122T184800Z
-      runfolio show ./runs/20261123T055057Z-penguins-445p
+      runfolio show ./runs/20261123T085921Z-penguins-cfy9
       runfolio show latest --json | jq '.steps[] | {module_name, rows_after}'
     """  # noqa: D301  (\b is click's: it keeps the lines that follow)
     found = loaded(run, root)
@@ -103,6 +104,7 @@ def document(run: Run) -> dict[str, Any]:
         "results": [stored.record for stored in run.results.values()],
         "error": run.error,
         "damage": run.damage,
+        "repairs": repairs(run),
     }
 
 
@@ -114,7 +116,10 @@ def _print(on: Page, run: Run) -> None:
     if run.error is not None:
         _print_error(on, run.error)
     if run.damage:
-        _print_damage(on, [str(finding) for finding in run.damage])
+        _print_findings(on, "Damage", run.damage, len(run.damage))
+    for repair in repairs(run):
+        _print_findings(on, f"Repaired from {repair.run_id}, in which was found", repair.findings, repair.count)
+        _print_lost(on, repair)
 
 
 def _print_summary(on: Page, row: RunRow) -> None:
@@ -259,12 +264,20 @@ def _print_error(on: Page, error: Failure) -> None:
         on.line(line)
 
 
-def _print_damage(on: Page, findings: list[str]) -> None:
+def _print_findings(on: Page, title: str, findings: Sequence[Finding], count: int) -> None:
     on.line()
-    on.line(Styled("Damage", "bold"))
+    on.line(Styled(title, "bold"))
     for finding in findings[:MOST]:
-        on.line(Styled(finding, DAMAGE_STYLE))
-    for (text,) in _and_more(len(findings) - MOST, 1):
+        on.line(Styled(str(finding), DAMAGE_STYLE))
+    for (text,) in _and_more(count - len(findings[:MOST]), 1):
+        on.line(text)
+
+
+def _print_lost(on: Page, repair: Repair) -> None:
+    """The parts of results that a repair could not save."""
+    for file in repair.left_out[:MOST]:
+        on.line(Styled(f"lost: {file}", DAMAGE_STYLE))
+    for (text,) in _and_more(repair.files - len(repair.left_out[:MOST]), 1):
         on.line(text)
 
 
