@@ -9,7 +9,6 @@ import pytest
 from runfolio.errors import DamageWarning, NotFoundError
 from runfolio.escapes import neutral, neutral_json, neutral_lines
 
-
 WRITTEN = [
     "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",
     "\U0001f469\u200d\U0001f52c in lab",
