@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec import Struct, json
 
+from runfolio import limits
 from runfolio import parts as names
 from runfolio.errors import DamageError, DataError, NotFoundError, UsageError
 from runfolio.field import Profile
@@ -235,6 +237,7 @@ def _report(folder: Path, part: Part) -> Any:
 
     file = Checked(folder, part)
     with checked(file) as handle:
+        limits.admit(os.fstat(handle.fileno()).st_size, str(file.path))
         data = handle.read()
     try:
         return json.decode(data)
@@ -298,6 +301,8 @@ def _write(means: Means, content: Content, path: Path, temporary: Path) -> Writt
         try:
             with suppress(FileExistsError):
                 make_folder(path.parent, means.policy)
+            if path.parent.is_symlink():  # who put it there would choose where the data go
+                raise NotADirectoryError(errno.ENOTDIR, "it is a symbolic link", str(path.parent))
             os.close(create(temporary, means.policy))
             if content.stream is None:
                 _write_whole(content, temporary)

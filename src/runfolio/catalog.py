@@ -176,7 +176,7 @@ def _has_journals(folder: str, found: Manifest) -> bool:
     """Whether each journal is there and as long as it was at the end: what a look can tell without reading it."""
     try:
         return all(
-            "/" not in file.file and os.stat(f"{folder}/{file.file}").st_size >= file.bytes  # noqa: PTH116
+            "/" not in file.file and os.lstat(f"{folder}/{file.file}").st_size >= file.bytes
             for segment in found.segments
             for file in segment.files
         )

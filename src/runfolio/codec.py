@@ -15,6 +15,7 @@ from zlib import crc32
 from msgspec import DecodeError, Raw, Struct, ValidationError, json, to_builtins
 
 from runfolio.errors import UsageError
+from runfolio.limits import MAX_LINE
 from runfolio.records import (
     Change,
     Event,
@@ -27,9 +28,6 @@ from runfolio.records import (
     Timing,
 )
 from runfolio.schema import Schema
-
-MAX_LINE = 16 * 1024 * 1024
-"""The longest line in bytes, its newline included, that a writer writes and a reader reads."""
 
 _CRC_LENGTH = len(',"crc":"00000000"}')
 

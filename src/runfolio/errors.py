@@ -13,6 +13,7 @@
     ├── NotFoundError                no such run, snapshot, result, module or column
     ├── InputError                   data or a file that a built-in module can't work with
     ├── StepsError                   steps of a pipeline failed, and the others went on
+    ├── TooLargeError                a result that takes more memory to read than it may
     ├── WriteError                   the operating system refused to write
     └── FormatError                  no run folder, or one of a newer format
         └── DamageError              bytes that are not what was written
@@ -50,6 +51,7 @@ __all__ = [
     "RunEndedError",
     "RunfolioError",
     "StepsError",
+    "TooLargeError",
     "UsageError",
     "WriteError",
     "WriteWarning",
@@ -156,6 +158,10 @@ class StepsError(RunfolioError):
     def __init__(self, what: str, *, errors: tuple[Exception, ...] = (), remedy: str | None = None) -> None:
         super().__init__(what, remedy=remedy)
         self.errors = errors
+
+
+class TooLargeError(RunfolioError):
+    """To read a result would take more memory than a result may; what is told of it can be asked all the same."""
 
 
 class WriteError(RunfolioError):

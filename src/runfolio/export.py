@@ -35,7 +35,7 @@ from runfolio import arguments, layout
 from runfolio.artifacts import StoredResult
 from runfolio.errors import DamageError, FormatError, NotFoundError, RunfolioError, UsageError
 from runfolio.field import label_text
-from runfolio.files import open_regular, write_error
+from runfolio.files import open_within, write_error
 from runfolio.records import Part, Subscriptable
 from runfolio.tables import is_batches
 from runfolio.values import normal, plain_text
@@ -199,7 +199,7 @@ class _Exporter(Struct, frozen=True, kw_only=True):
 
     def _write(self, temporary: Path, stored: StoredResult, part: Part) -> None:
         if part.format == "json" or self.format == "parquet":
-            _copy(stored._folder / part.file, temporary, part)
+            _copy(stored._folder, temporary, part)
             return
         data = _data(stored, part)
         if self.format == "csv":
@@ -210,13 +210,13 @@ class _Exporter(Struct, frozen=True, kw_only=True):
             _write_arrow(_table(data), temporary)
 
 
-def _copy(source: Path, target: Path, part: Part) -> None:
+def _copy(folder: Path, target: Path, part: Part) -> None:
     """Copy a stored file, checking on the way that it is what was written. Raises DamageError."""
     from hashlib import sha256  # noqa: PLC0415  (loads OpenSSL)
 
-    digest, size = sha256(), 0
+    digest, size, source = sha256(), 0, folder / part.file
     try:
-        fd = open_regular(source)
+        fd = open_within(folder, part.file)
     except (OSError, FormatError) as error:
         raise DamageError(f"the result file {source} can't be read: {error}", file=str(source)) from error
     with os.fdopen(fd, "rb") as file, target.open("wb") as copy:

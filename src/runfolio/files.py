@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from stat import S_ISREG
 from typing import TYPE_CHECKING
 
@@ -18,13 +18,56 @@ if TYPE_CHECKING:
     from runfolio.policy import Policy
 
 _WRITE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
-READ_FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+_HARMLESS = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NOCTTY", 0)
+READ_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _HARMLESS
+_FOLDER_FLAGS = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | _HARMLESS
+_HAS_DESCRIPTORS = os.open in os.supports_dir_fd and os.scandir in os.supports_fd
 
 
 def open_regular(path: Path) -> int:
-    """A descriptor to read a regular file by. Raises FormatError for anything else, a symbolic link included."""
+    """A descriptor to read a regular file by. Raises FormatError for anything else, a symbolic link included.
+
+    The folder is the one that the path leads to, by links if it has any: `open_within` is for a run folder's files.
+    """
+    return _open_regular(path, str(path), None)
+
+
+def open_within(folder: Path, name: str) -> int:
+    """The same for a file by its path within a run folder. No link is followed, in whatever place of that path.
+
+    Raises FormatError, and OSError if the file can't be opened.
+    """
+    inner, _, last = name.rpartition("/")
+    if not inner:
+        return open_regular(folder / name)
     try:
-        fd = os.open(path, READ_FLAGS)
+        with _folder(folder / inner) as fd:
+            return _open_regular(folder / name, str(folder / name) if fd is None else last, fd)
+    except NotADirectoryError as error:
+        raise _irregular(folder / inner, "no folder") from error
+
+
+@contextmanager
+def _folder(path: Path) -> Iterator[int | None]:
+    """A descriptor of a folder, which stays that folder whatever takes its name; None where the system has no such.
+
+    Raises NotADirectoryError, also for a symbolic link.
+    """
+    if not _HAS_DESCRIPTORS:
+        if path.is_symlink():
+            raise NotADirectoryError(errno.ENOTDIR, "a symbolic link", str(path))
+        yield None
+        return
+    fd = os.open(path, _FOLDER_FLAGS)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def _open_regular(path: Path, name: str, folder: int | None) -> int:
+    try:
+        fd = os.open(name, READ_FLAGS, dir_fd=folder)
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise _irregular(path, "a symbolic link") from error
@@ -40,6 +83,12 @@ def read_bytes(path: Path, limit: int | None) -> bytes:
     fd = open_regular(path)
     with os.fdopen(fd, "rb") as file:
         return file.read(limit)
+
+
+def path_of(fd: int, path: Path) -> str:
+    """A path by which another library opens the file that a descriptor has open, whatever took its name since."""
+    own = f"/dev/fd/{fd}"
+    return own if os.path.exists(own) else str(path)  # noqa: PTH110  (it is asked before each table is read)
 
 
 def make_folder(path: Path, policy: Policy) -> None:
@@ -99,9 +148,14 @@ def sync_folder(path: Path) -> None:
 
 def sha256(path: Path) -> tuple[int, str]:
     """The size of a regular file and the SHA-256 of what is in it, in hexadecimal."""
+    return sha256_of(open_regular(path))
+
+
+def sha256_of(fd: int) -> tuple[int, str]:
+    """The same of an open file, which is closed then."""
     from hashlib import file_digest  # noqa: PLC0415  (loads OpenSSL)
 
-    with os.fdopen(open_regular(path), "rb") as file:
+    with os.fdopen(fd, "rb") as file:
         digest = file_digest(file, "sha256").hexdigest()
         return os.fstat(file.fileno()).st_size, digest
 
@@ -131,13 +185,23 @@ def _names(folder: Path) -> list[str]:
 
 
 def result_files(folder: Path) -> Iterator[tuple[str, int]]:
-    """The relative path and the size of each result file; temporary files come and go and are none."""
-    with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder / layout.RESULTS_FOLDER) as entries:
-        for entry in entries:
-            name = f"{layout.RESULTS_FOLDER}/{entry.name}"
-            with suppress(FileNotFoundError):
-                if layout.is_result_name(name) and entry.is_file(follow_symlinks=False):
-                    yield name, entry.stat(follow_symlinks=False).st_size
+    """The relative path and the size of each result file; temporary files come and go and are none.
+
+    Where the folder of results is a symbolic link there are none. Raises OSError if it can't be read.
+    """
+    results = folder / layout.RESULTS_FOLDER
+    gone = suppress(FileNotFoundError, NotADirectoryError)
+    with gone, _folder(results) as fd, os.scandir(results if fd is None else fd) as entries:
+        yield from [found for entry in entries if (found := _result_file(entry)) is not None]
+
+
+def _result_file(entry: os.DirEntry[str]) -> tuple[str, int] | None:
+    name = f"{layout.RESULTS_FOLDER}/{entry.name}"
+    if layout.is_result_name(name):
+        with suppress(FileNotFoundError):
+            found = entry.stat(follow_symlinks=False)
+            return (name, found.st_size) if S_ISREG(found.st_mode) else None
+    return None
 
 
 def write_error(error: OSError, path: Path) -> WriteError:

@@ -18,15 +18,13 @@ from runfolio.codec import BadLine
 from runfolio.errors import FormatError
 from runfolio.files import journals
 from runfolio.journal import Lines, Tail
+from runfolio.limits import MAX_FINDINGS
 from runfolio.records import Finding, Metadata, Opaque, Record, SchemaRef, SchemaRefs, Snapshot
 from runfolio.schema import Schema, Schemas
 from runfolio.timeline import Stream, Timeline
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-MAX_FINDINGS = 1000
-"""So many findings are kept of a folder; a damaged file can hold any number."""
 
 _seq = attrgetter("seq")
 

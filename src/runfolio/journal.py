@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from runfolio.codec import MAX_LINE
 from runfolio.files import open_regular, remove, sync_folder, write_error
+from runfolio.limits import MAX_LINE
 
 if TYPE_CHECKING:
     from pathlib import Path

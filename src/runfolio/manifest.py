@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from runfolio import codec, layout
 from runfolio.codec import BadLine
 from runfolio.errors import DamageError, FormatError
-from runfolio.files import journals, read_bytes, replace, result_files, sha256
-from runfolio.history import MAX_FINDINGS, scan
+from runfolio.files import journals, open_within, read_bytes, replace, result_files, sha256_of
+from runfolio.history import scan
 from runfolio.journal import Tail
+from runfolio.limits import MAX_FINDINGS, MAX_LINE, MAX_SUMS
 from runfolio.records import Finding, Manifest, Result, Segment, SegmentFile, Totals
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ VERSION = "format_version"
 """The key that the error about a newer format carries."""
 
 _SUM = re.compile(rb"([0-9a-f]{64})  ([A-Za-z0-9._/-]+)")
-_MOST_SUMS = 64 * 1024 * 1024
 
 
 def write(folder: Path, manifest: Manifest, policy: Policy) -> None:
@@ -38,7 +38,7 @@ def read(folder: Path) -> Manifest:
     """
     path = folder / layout.RUN_FILE
     try:
-        data = read_bytes(path, codec.MAX_LINE)
+        data = read_bytes(path, MAX_LINE)
     except OSError as error:
         raise FormatError(
             f"no {layout.RUN_FILE} in {folder}: {error.strerror}", remedy="is it a run folder?", file=str(path)
@@ -110,7 +110,7 @@ def write_sums(folder: Path, policy: Policy) -> None:
     lines = []
     for name in sorted([*names, *(name for name, _ in result_files(folder))]):
         with suppress(FileNotFoundError, FormatError):  # what is no regular file is none of the run's
-            lines.append(f"{known.get(name) or sha256(folder / name)[1]}  {name}\n")
+            lines.append(f"{known.get(name) or sha256_of(open_within(folder, name))[1]}  {name}\n")
     replace(folder / layout.SUMS_FILE, "".join(lines).encode(), policy)
 
 
@@ -119,7 +119,7 @@ def read_sums(folder: Path) -> tuple[dict[str, str], list[Finding]]:
 
     Raises FormatError if it is no regular file, OSError if it can't be read, FileNotFoundError if there is none.
     """
-    data = read_bytes(folder / layout.SUMS_FILE, _MOST_SUMS)
+    data = read_bytes(folder / layout.SUMS_FILE, MAX_SUMS)
     sums: dict[str, str] = {}
     findings, byte = [], 0
     for number, line in enumerate(data.split(b"\n"), 1):

@@ -22,7 +22,7 @@ from msgspec import Struct, json, to_builtins
 from runfolio import codec, layout, manifest
 from runfolio import root as roots
 from runfolio.errors import FormatError, UsageError
-from runfolio.files import open_regular, result_files, sync_folder, write_error
+from runfolio.files import open_within, result_files, sync_folder, write_error
 from runfolio.policy import Policy, access_of
 from runfolio.records import (
     Continued,
@@ -181,10 +181,7 @@ class _Maker:
 
     def _copy_results(self) -> None:
         """Copy the files of results, but those that are not what their lines say; one that no line names is kept."""
-        if (self._old / layout.RESULTS_FOLDER).is_symlink():
-            names = []
-        else:
-            names = sorted(name for name, _ in result_files(self._old))
+        names = sorted(name for name, _ in result_files(self._old))
         parts: dict[str, list[Part]] = {}
         for record in self._source.result_records:
             for part in record.parts:
@@ -208,7 +205,7 @@ class _Maker:
         from hashlib import sha256  # noqa: PLC0415  (loads OpenSSL; `show` asks for repairs alone)
 
         try:
-            fd = open_regular(self._old / name)
+            fd = open_within(self._old, name)
         except (OSError, FormatError):
             return None
         path, digest = self._new / name, sha256()

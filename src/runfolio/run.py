@@ -180,7 +180,9 @@ class Run(RunView):
             sizes = dict(result_files(self._history.folder))
         except OSError as error:
             return [Finding(file=layout.RESULTS_FOLDER, reason=f"it can't be read: {error.strerror}")]
-        findings = []
+        is_link = (self._history.folder / layout.RESULTS_FOLDER).is_symlink()
+        reason = "it is a symbolic link, and no folder"
+        findings = [Finding(file=layout.RESULTS_FOLDER, reason=reason)] if is_link else []
         for part in (part for result in self.result_records for part in result.parts):
             size = sizes.get(part.file)
             if size != part.bytes:

@@ -18,16 +18,13 @@ from msgspec import Raw, Struct, json
 from runfolio import layout, manifest, references
 from runfolio import root as roots
 from runfolio.errors import DamageWarning, FormatError, RunfolioError
-from runfolio.files import read_bytes, result_files, sha256
-from runfolio.history import MAX_FINDINGS
+from runfolio.files import open_within, result_files, sha256_of
+from runfolio.limits import MAX_FINDINGS, MAX_REPORT
 from runfolio.records import Finding, Part, State
 from runfolio.run import Run
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-MAX_REPORT = 256 * 1024 * 1024
-"""A JSON report of more bytes than this is checked by its digest alone."""
 
 
 class Verification(Struct, frozen=True, kw_only=True):
@@ -87,11 +84,11 @@ def is_alive(run: Run) -> bool:
 def content_problem(folder: Path, part: Part) -> str | None:
     """Why a file whose digest is right does not hold what its commit line says; None if it does."""
     if part.format == "json":
-        return _report_problem(folder / part.file)
+        return _report_problem(folder, part)
     from runfolio.tables.shapes import shape_of  # noqa: PLC0415  (loads pyarrow)
 
     try:
-        shape = shape_of(folder / part.file)
+        shape = shape_of(folder, part.file)
     except RunfolioError as error:
         return error.what
     if (shape.rows, shape.columns) == (part.rows, part.columns):
@@ -99,9 +96,10 @@ def content_problem(folder: Path, part: Part) -> str | None:
     return f"it has {shape.rows} rows and {shape.columns} columns, and {part.rows} and {part.columns} by its line"
 
 
-def _report_problem(path: Path) -> str | None:
+def _report_problem(folder: Path, part: Part) -> str | None:
     try:
-        data = read_bytes(path, MAX_REPORT + 1)
+        with os.fdopen(open_within(folder, part.file), "rb") as file:
+            data = file.read(MAX_REPORT + 1)
         if len(data) <= MAX_REPORT:
             json.decode(data, type=Raw)
     except (OSError, ValueError, RecursionError) as error:
@@ -228,7 +226,7 @@ class _Check:
 
         schema = self._run._history.schemas.get(part.schema_id or "")
         if schema is not None:
-            differences = shape_of(self._folder / part.file).differences(schema)
+            differences = shape_of(self._folder, part.file).differences(schema)
             self._note(Finding(file=part.file, reason=f"it has {reason}") for reason in differences)
 
     # What the run says of itself as a whole
@@ -299,7 +297,7 @@ class _Check:
         """The digest of a file, taken once; None if it can't be read, which is a finding."""
         if name not in self._digests:
             try:
-                size, self._digests[name] = sha256(self._folder / name)
+                size, self._digests[name] = sha256_of(open_within(self._folder, name))
             except (OSError, FormatError) as error:
                 self._find([Finding(file=name, reason=f"it can't be read: {error}")])
                 return None

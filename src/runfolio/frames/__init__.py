@@ -29,6 +29,7 @@ import zoneinfo
 from typing import TYPE_CHECKING, Any
 
 from runfolio.errors import DamageError, DataError, FormatError, NotFoundError
+from runfolio.limits import MAX_METADATA
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,7 +51,6 @@ ROWS_NAME = "__rows__"
 """Of the column of nulls in the file of a frame without any, which has its number of rows."""
 
 UNWRITABLE = "convert or drop what Parquet can't hold, then try again"
-MAX_METADATA = 2**31 - 1
 MALFORMED = (
     *(ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError, MemoryError),
     *(AssertionError, NotImplementedError, OSError, Warning),

@@ -89,6 +89,8 @@ class Batches:
 
     def read(self, as_: str | None = None) -> Any:
         """All tables as one: of their own kind (record batches as a table), or as `pandas`, `arrow` or `polars`."""
+        with self._open() as table:
+            table.admit(self._columns)
         parts = list(self if as_ is None else self._like(as_=as_))
         return parts[0] if self._file.part.type == BATCH and self._size is None else _whole(parts)
 
@@ -110,7 +112,7 @@ class Batches:
     def _like(self, **changed: Any) -> Batches:
         options = {"columns": self._columns, "size": self._size, "as_": self._as, **changed}
         file = self._file
-        found = Batches(file.path.parent.parent, file.part, self.schema, **options)
+        found = Batches(file.folder, file.part, self.schema, **options)
         found._file.is_sound = found._file.is_sound or file.is_sound
         return found
 

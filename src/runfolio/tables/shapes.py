@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from runfolio.errors import DamageError
-from runfolio.frames import MALFORMED, MAX_METADATA
-from runfolio.tables import footers
+from runfolio.files import open_within, path_of
+from runfolio.frames import MALFORMED
+from runfolio.limits import MAX_METADATA
+from runfolio.tables import footers, sizes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,13 +50,17 @@ class Shape(Struct, frozen=True):
                 yield f"a column {field.name!r} of dtype {dtype}, which is {field.dtype} by its schema"
 
 
-def shape_of(path: Path) -> Shape:
-    """The shape of a file. Raises DamageError if it has no footer that a writer wrote."""
+def shape_of(folder: Path, name: str) -> Shape:
+    """The shape of a result's file. Raises DamageError if it has no footer that a writer wrote, FormatError."""
     import pyarrow as pa  # noqa: PLC0415  (a run without tables needs none of it)
     import pyarrow.parquet as pq  # noqa: PLC0415
 
     try:
-        with pa.OSFile(os.fsencode(path)) as source:
+        with (
+            os.fdopen(open_within(folder, name), "rb") as opened,
+            pa.OSFile(path_of(opened.fileno(), folder / name)) as source,
+        ):
+            sizes.admit_footer(source, str(folder / name))
             file = pq.ParquetFile(source, thrift_string_size_limit=MAX_METADATA)
             footer = footers.decode(file.metadata.metadata)
             return _shape(footer, file.metadata.num_rows, file.schema_arrow.names)

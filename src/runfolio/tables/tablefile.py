@@ -15,10 +15,11 @@ import pyarrow.parquet as pq
 
 from runfolio import layout
 from runfolio.errors import DamageError, FormatError, NotFoundError, RunfolioError
-from runfolio.files import open_regular
-from runfolio.frames import MALFORMED, MAX_METADATA
+from runfolio.files import open_within, path_of
+from runfolio.frames import MALFORMED
+from runfolio.limits import MAX_METADATA
 from runfolio.records import Part
-from runfolio.tables import FRAME, footers
+from runfolio.tables import FRAME, footers, sizes
 from runfolio.tables.forms import form_of, restored
 
 __all__ = ["VERIFY", "Checked", "TableFile", "checked", "dataset", "opened"]
@@ -33,6 +34,7 @@ class Checked:
     def __init__(self, folder: Path, part: Part) -> None:
         if not layout.is_result_name(part.file):
             raise DamageError(f"{part.file!r} is no result file's path", remedy=VERIFY, file=part.file)
+        self.folder = folder
         self.path = folder / part.file
         self.part = part
         self.is_sound = False
@@ -43,7 +45,7 @@ def checked(file: Checked) -> Iterator[Any]:
     """The file, opened; its digest is compared with the commit line's the first time. Raises DamageError."""
     path, part = file.path, file.part
     try:
-        handle = os.fdopen(open_regular(path), "rb")
+        handle = os.fdopen(open_within(file.folder, part.file), "rb")
     except (OSError, FormatError) as error:
         raise DamageError(f"the result file {path} can't be read: {error}", remedy=VERIFY, file=str(path)) from error
     with handle:
@@ -61,14 +63,13 @@ def checked(file: Checked) -> Iterator[Any]:
 @contextmanager
 def opened(file: Checked) -> Iterator[TableFile]:
     """The tables of a file. Raises DamageError."""
-    with checked(file):
-        pass
     # A file of Python's would be let go of by Arrow's threads, which the interpreter's end would abort.
-    try:
-        source = pa.OSFile(os.fsencode(file.path))
-    except OSError as error:
-        what = f"the result file {file.path} can't be read: {error}"
-        raise DamageError(what, remedy=VERIFY, file=str(file.path)) from error
+    with checked(file) as handle:
+        try:
+            source = pa.OSFile(path_of(handle.fileno(), file.path))
+        except OSError as error:
+            what = f"the result file {file.path} can't be read: {error}"
+            raise DamageError(what, remedy=VERIFY, file=str(file.path)) from error
     with source:
         yield TableFile(source, file)
 
@@ -78,7 +79,9 @@ class TableFile:
 
     def __init__(self, source: Any, file: Checked) -> None:
         self._path = str(file.path)
+        self._source = source
         with self._told():
+            sizes.admit_footer(source, self._path)
             self._parquet = pq.ParquetFile(
                 source,
                 page_checksum_verification=True,
@@ -112,13 +115,22 @@ class TableFile:
 
     def tables(self, wanted: list[Any] | None, size: int | None, as_: str | None) -> Iterator[Any]:
         """The tables as they were given, or of at most so many rows each. Raises NotFoundError, DamageError."""
-        groups = _Groups(self._parquet, self._stored(wanted))
+        groups = self._groups(wanted)
         for rows, footer in self.pieces:
             for begin, count in _cuts(rows, size):
                 with self._told():
                     table = _with_nulls(groups.take(count), footer.get("nulls", []))
                     found = restored(self.kind, table, _sliced(footer, begin, count, rows), wanted, as_)
                 yield found
+
+    def admit(self, wanted: list[Any] | None) -> None:
+        """Raise TooLargeError if all tables together take more memory than a result may."""
+        groups = self._groups(wanted)
+        with self._told():
+            groups.admit(self._parquet.metadata.num_rows)
+
+    def _groups(self, wanted: list[Any] | None) -> _Groups:
+        return _Groups(self._source, self._parquet, self._stored(wanted), self._path)
 
     def _stored(self, wanted: list[Any] | None) -> list[str]:
         form = form_of(self.kind)
@@ -160,14 +172,25 @@ def _unreadable(path: str, error: Exception) -> DamageError:
 class _Groups:
     """The rows of a file, taken from the front, a row group at a time."""
 
-    def __init__(self, parquet: pq.ParquetFile, names: list[str]) -> None:
+    def __init__(self, source: Any, parquet: pq.ParquetFile, names: list[str], path: str) -> None:
+        self._source = source
         self._parquet = parquet
         self._names = names
+        self._path = path
         self._next = 0
         self._rest: list[pa.Table] = []
 
+    def admit(self, count: int) -> None:
+        """Raise TooLargeError if the groups that the next rows are in take more memory than a result may."""
+        rows, groups = sum(table.num_rows for table in self._rest), range(self._next, self._next)
+        while rows < count and groups.stop < self._parquet.num_row_groups:
+            rows += self._parquet.metadata.row_group(groups.stop).num_rows
+            groups = range(groups.start, groups.stop + 1)
+        sizes.admit_groups(self._source, self._parquet, self._names, groups, self._path)
+
     def take(self, count: int) -> pa.Table:
-        """The next rows."""
+        """The next rows. Raises TooLargeError."""
+        self.admit(count)
         while sum(table.num_rows for table in self._rest) < count:
             table = self._parquet.read_row_group(self._next, columns=self._names)
             self._rest.append(table.select(self._names))
