@@ -220,7 +220,8 @@ def _copy(folder: Path, target: Path, part: Part) -> None:
     except (OSError, FormatError) as error:
         raise DamageError(f"the result file {source} can't be read: {error}", file=str(source)) from error
     with os.fdopen(fd, "rb") as file, target.open("wb") as copy:
-        while block := file.read(_COPY_BYTES):
+        whole = os.fstat(fd).st_size == part.bytes  # another one may be of any size: it is not copied
+        while whole and (block := file.read(_COPY_BYTES)):
             digest.update(block)
             size += len(block)
             copy.write(block)

@@ -148,8 +148,18 @@ def _complete_lines(fd: int, offset: int, size: int, searched: int) -> tuple[int
 
 def _endless_line(fd: int, offset: int, size: int, start: int) -> int:
     """The length, its newline included, of a line too long to be one; 0 if it does not end."""
-    for position in range(start, size, BLOCK):
+    position = _next_data(fd, start, size)
+    while position < size:
         end = os.pread(fd, min(BLOCK, size - position), position).find(b"\n") + 1
         if end:
             return position + end - offset
+        position = _next_data(fd, position + BLOCK, size)
     return 0
+
+
+def _next_data(fd: int, position: int, size: int) -> int:
+    """Where there is something in a file from there on: a hole of any length holds no line's end."""
+    try:
+        return os.lseek(fd, position, os.SEEK_DATA)
+    except (AttributeError, OSError) as error:  # the system, or this file system, tells of no holes
+        return size if getattr(error, "errno", None) == errno.ENXIO else position

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from runfolio.limits import admit, max_result_bytes
+from runfolio.tables.depths import check_depth
 
 __all__ = ["admit_footer", "admit_groups"]
 
@@ -34,13 +35,20 @@ _IN_PIECES = "read it in pieces with batches(size=...), or "
 
 
 def admit_footer(source: Any, path: str) -> None:
-    """Raise TooLargeError for a file whose footer takes more memory than a result may; `source` is an Arrow file."""
+    """Raise TooLargeError for a file whose footer takes more memory than a result may; `source` is an Arrow file.
+
+    Raises DamageError, or IndexError, for a footer that Arrow had better not see.
+    """
     size = source.size()
-    if size >= _TAIL:
-        source.seek(size - _TAIL)
-        length = int.from_bytes(source.read(4), "little")
-        source.seek(0)
-        admit(_FOOTER_GROWTH * min(length, size), path)
+    if size < _TAIL:
+        return
+    source.seek(size - _TAIL)
+    length = int.from_bytes(source.read(4), "little")
+    if length <= size - _TAIL:
+        admit(_FOOTER_GROWTH * length, path)
+        source.seek(size - _TAIL - length)
+        check_depth(source.read(length))
+    source.seek(0)
 
 
 def admit_groups(source: Any, parquet: pq.ParquetFile, names: list[str], groups: Iterable[int], path: str) -> None:

@@ -155,7 +155,7 @@ def dataset(file: Checked) -> Any:
 
     Raises DamageError.
     """
-    with checked(file):
+    with opened(file):  # its footer is one that may be read
         pass
     options = ds.ParquetFragmentScanOptions(page_checksum_verification=True, thrift_string_size_limit=MAX_METADATA)
     try:
