@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from itertools import groupby
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from msgspec import Struct
 
@@ -88,8 +88,16 @@ def list_runs(
     states = [state] if isinstance(state, str) else list(state or ())
     rows = list(scan(root, states=states, name=name))
     return pd.DataFrame(
-        {field: pd.Series([getattr(row, field) for row in rows], dtype=dtype) for field, dtype in _DTYPES.items()}
+        {
+            field: pd.Series([_utf_8(getattr(row, field)) for row in rows], dtype=dtype)
+            for field, dtype in _DTYPES.items()
+        }
     )
+
+
+def _utf_8(value: Any) -> Any:
+    """A text that a column can hold: a folder's name need not be UTF-8, and its other bytes are spelled out."""
+    return value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
 
 
 def scan(

@@ -189,6 +189,12 @@ class DamageError(FormatError):
 class DamageWarning(UserWarning):
     """Given once when a damaged run is loaded; `run.damage` lists every finding."""
 
+    def __str__(self) -> str:
+        return neutral_lines(super().__str__())
+
 
 class WriteWarning(UserWarning):
     """Given where a run goes on though it can't be recorded: when that begins, and when the run ends."""
+
+    def __str__(self) -> str:
+        return neutral_lines(super().__str__())

@@ -351,5 +351,5 @@ def _json_cell(cell: Any) -> Any:
 def _write_arrow(table: pa.Table, path: Path) -> None:
     import pyarrow as pa  # noqa: PLC0415
 
-    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
+    with pa.OSFile(os.fsencode(path), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
         writer.write_table(table)

@@ -27,6 +27,9 @@ State = Literal["not_started", "in_progress", "completed", "failed", "interrupte
 EventType = Literal["segment", "state", "step", "progress", "log", "restore", "config", "input", "lost", "repair"]
 Outcome = Literal["completed", "failed"]
 Format = Literal["parquet", "json"]
+MAX_PLANNED = 1_000_000
+"""So many steps the paths of a plan have together: those of one step behind the other grow with the square of it."""
+
 Time = Annotated[datetime, Meta(tz=True)]
 Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
@@ -310,10 +313,14 @@ class Configured(Struct, frozen=True, kw_only=True):
 
     @property
     def paths(self) -> list[Path]:
-        """The experiment path of each step of the plan."""
+        """The experiment path of each step of the plan; of one that no pipeline has, as far as memory takes it."""
         found: list[Path] = []
+        steps = 0
         for step in self.plan:
             before = found[step.parent] if step.parent is not None and step.parent < len(found) else ()
+            steps += len(before) + 1
+            if steps > MAX_PLANNED:
+                break
             found.append((*before, PathStep(step.module_name, step.experiment_name)))
         return found
 

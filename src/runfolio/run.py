@@ -178,9 +178,9 @@ class Run(RunView):
         """Result files that are gone or of another size than their line says; digests are checked on reading data."""
         try:
             sizes = dict(result_files(self._history.folder))
+            is_link = (self._history.folder / layout.RESULTS_FOLDER).is_symlink()
         except OSError as error:
             return [Finding(file=layout.RESULTS_FOLDER, reason=f"it can't be read: {error.strerror}")]
-        is_link = (self._history.folder / layout.RESULTS_FOLDER).is_symlink()
         reason = "it is a symbolic link, and no folder"
         findings = [Finding(file=layout.RESULTS_FOLDER, reason=reason)] if is_link else []
         for part in (part for result in self.result_records for part in result.parts):

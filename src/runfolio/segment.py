@@ -82,7 +82,7 @@ class Segment:
         codec.encode_into(record, self._line)
         try:
             if self.broken:
-                raise self._gone()
+                raise self._displaced() or self._gone()
             (self._journals.get(kind) or self._open(kind)).append(self._line)
         except WriteError as error:
             self.broken, self.error = True, error.again()
@@ -107,8 +107,9 @@ class Segment:
 
     def new_result_file(self, decoration: str, suffix: str) -> tuple[Path, Path]:
         """The path of a new result file, and the temporary path to write it at first. Raises WriteError."""
-        if not self._is_in_place():
-            raise self._gone()
+        displaced = self._displaced()
+        if displaced:
+            raise displaced
         self.results += 1
         name = layout.result_name(self.writer, self.results, decoration, suffix)
         temporary = self.folder / layout.RESULTS_FOLDER / f".{self.writer}-{self.results:06d}.{os.getpid()}.tmp"
@@ -140,26 +141,29 @@ class Segment:
 
     def _look(self) -> None:
         """See whether what is written still arrives, and whether the run still goes on."""
-        there = self._is_in_place() and self.lock.is_there()
+        there = not self._displaced() and self.lock.is_there()
         with suppress(RuntimeError):  # a journal was opened meanwhile: there is a next time
             there = there and all(journal.is_there() for journal in self._journals.values())
         if not there or (self._is_over is not None and self._is_over()):
             self.broken = True
 
-    def _is_in_place(self) -> bool:
-        """Whether the folder that this segment was begun in has still its name."""
+    def _displaced(self) -> WriteError | None:
+        """Why nothing can be made in the folder by its name: it can't be asked, or is not the one it was; else None."""
         try:
             found = self.folder.stat()
-        except OSError:
-            return False
-        return (found.st_dev, found.st_ino) == self._place
+        except FileNotFoundError:
+            return self._gone()
+        except OSError as error:
+            return write_error(error, self.folder)
+        return None if (found.st_dev, found.st_ino) == self._place else self._gone()
 
     def _gone(self) -> WriteError:
         return write_error(OSError(errno.ENOENT, "it was moved, removed or replaced"), self.folder)
 
     def _open(self, kind: str) -> Journal:
-        if not self._is_in_place():
-            raise self._gone()
+        displaced = self._displaced()
+        if displaced:
+            raise displaced
         path = self.folder / layout.journal_name(kind, self.writer)
         journal = self._journals[kind] = Journal(path, self.policy)
         return journal

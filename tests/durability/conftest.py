@@ -14,7 +14,18 @@ from .nursery import Nursery
 
 CLONE_NEWNS, MS_REC, MS_PRIVATE = 0x00020000, 0x4000, 0x40000
 
+PASSED = pytest.StashKey[bool]()
+
 LONG = os.environ.get("RUNFOLIO_DURABILITY") == "long"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """Tell the fixtures of a test whether it passed."""
+    report = yield
+    if report.when == "call":
+        item.stash[PASSED] = report.passed
+    return report
 
 
 @pytest.fixture(scope="session")
@@ -69,11 +80,11 @@ def tally(request: pytest.FixtureRequest) -> Iterator[Callable[..., None]]:
             seed=seed,
             seconds=round(time.monotonic() - begun, 1),
         )
-        rows.append(row)
         assert (lost, silent, uncaught) == (0, 0, 0), row
         assert trials and faults and control, row
+        rows.append(row)
 
     yield take
-    if LONG and rows:
+    if LONG and rows and request.node.stash[PASSED]:
         name = request.node.name.removeprefix("test_").replace("[", "-").replace("]", "")
         tallies.write(f"{request.node.path.stem.removeprefix('test_')}-{name}", rows)

@@ -14,6 +14,7 @@ import platform
 import re
 import sys
 from dataclasses import asdict, dataclass
+from datetime import date
 from pathlib import Path
 
 RESULTS = Path(__file__).parent / "results"
@@ -46,6 +47,7 @@ def write(name: str, rows: list[Row]) -> None:
     """Keep what a long run of one test measured."""
     RESULTS.mkdir(exist_ok=True)
     found = {
+        "date": f"{date.today()}",
         "system": f"Linux {re.match(r'[0-9.]+', platform.release())[0]}",
         "python": platform.python_version(),
         "rows": [asdict(row) for row in rows],
@@ -57,15 +59,19 @@ def table() -> str:
     """The table of all results, in Markdown."""
     head = ["test", "trials", "faults fired", "acknowledged", "lost", "silent", "uncaught", "negative control", "seed"]
     lines = ["| " + " | ".join(head) + " |", "|---|" + "--:|" * 6 + "---|--:|"]
-    systems = set()
+    systems, dates = set(), set()
     for path in sorted(RESULTS.glob("*.json")):
         found = json.loads(path.read_text())
         systems.add(f"{found['system']}, Python {found['python']}")
+        dates.add(found["date"])
         for row in (Row(**one) for one in found["rows"]):
             counts = (row.trials, row.faults, row.acknowledged, row.lost, row.silent, row.uncaught)
             cells = [row.test, *("" if n is None else f"{n:,}" for n in counts), row.control, str(row.seed or "")]
             lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines) + f"\n\nMeasured on {'; '.join(sorted(systems))}.\n"
+    if not dates:
+        return "There are no results of a long run yet.\n"
+    days = min(dates) if len(dates) == 1 else f"{min(dates)} to {max(dates)}"
+    return "\n".join(lines) + f"\n\nMeasured on {days}, {'; '.join(sorted(systems))}.\n"
 
 
 def page(text: str) -> str:

@@ -48,10 +48,16 @@ def record(root: Path) -> Seed:
     with suppress(ValueError), status, status.step("Train", "slow") as step:
         raise ValueError("no more rows")
     assert status.folder is not None
-    files = {str(path.relative_to(status.folder)): path.read_bytes() for path in status.folder.rglob("*.*")}
+    found = read(status.folder)
+    found.lines["events.jsonl"].append(_lost(found.lines))
+    return found
+
+
+def read(folder: Path) -> Seed:
+    """A sound run, to forge others from."""
+    files = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.*")}
     journals = {name: data for name, data in files.items() if name.endswith((".jsonl", ".json")) and "/" not in name}
     lines = {name: [_fields(line) for line in data.splitlines()] for name, data in journals.items()}
-    lines["events.jsonl"].append(_lost(lines))
     return Seed(lines, {name: data for name, data in files.items() if name not in journals})
 
 

@@ -29,7 +29,7 @@ STYLING = re.compile(r"\x1b\[[0-9;]*m")
 COMMANDS: dict[str, list[str]] = {
     "ls": ["ls"],
     "show": ["show", "RUN"],
-    "history": ["history", "RUN", "age"],
+    "history": ["history", "RUN", "COLUMN"],
     "check": ["check", "RUN", "--max-row-loss", "50%"],
     "diff": ["diff", "RUN", "RUN"],
     "export": ["export", "RUN", "--to", "OUT", "--force", "--format", "csv"],
@@ -38,9 +38,9 @@ COMMANDS: dict[str, list[str]] = {
 }
 
 
-def on_pipe(folder: Path, name: str, *more: str) -> str:
+def on_pipe(folder: Path, name: str, *more: str, column: str = "age") -> str:
     """What a command prints into a pipe; it ends by itself and breaks nothing."""
-    found = CliRunner().invoke(commands, _arguments(folder, name, *more))
+    found = CliRunner().invoke(commands, [*_arguments(folder, name, column), *more])
     if found.exception is not None and not isinstance(found.exception, SystemExit):
         raise found.exception
     assert found.exit_code in (0, 1, 2), found.exit_code
@@ -54,14 +54,14 @@ def _no_json(constant: str) -> None:
     raise AssertionError(f"{constant} is no JSON")
 
 
-def on_terminal(folder: Path, name: str) -> str:
+def on_terminal(folder: Path, name: str, column: str = "age") -> str:
     """What a command prints to a terminal, output and errors."""
     master, slave = os.openpty()
     with ThreadPoolExecutor(1) as pool:
         reading = pool.submit(_drain, master)
         with os.fdopen(slave, "w", encoding="utf-8") as stream, redirect_stdout(stream), redirect_stderr(stream):
             with suppress(SystemExit):
-                commands.main(_arguments(folder, name))
+                commands.main(_arguments(folder, name, column))
         return reading.result(60)
 
 
@@ -74,10 +74,10 @@ def _drain(master: int) -> str:
     return found.decode().replace("\r\n", "\n")
 
 
-def _arguments(folder: Path, name: str, *more: str) -> list[str]:
-    real = {"RUN": str(folder), "OUT": str(folder.parent.parent / "out")}
+def _arguments(folder: Path, name: str, column: str) -> list[str]:
+    real = {"RUN": str(folder), "OUT": str(folder.parent.parent / "out"), "COLUMN": column}
     root = ["--root", str(folder.parent)] if name == "ls" else []
-    return [real.get(word, word) for word in COMMANDS[name]] + root + list(more)
+    return [real.get(word, word) for word in COMMANDS[name]] + root
 
 
 def assert_neutral(text: str) -> None:

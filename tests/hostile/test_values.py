@@ -97,7 +97,7 @@ class TestTimes:
 def test_times_are_told_in_utc_and_those_beyond_all_years_not_at_all(seed: Seed, home: Path):
     for time, told in ((TIMES["of another zone"], "2026-11-22 13:18:00+00:00"), (TIMES["behind all years"], "NaT")):
         run = loaded(forge(home, seed, everywhere(lambda place, value, t=time: t if is_time(place, value) else value)))
-        assert set(run.get_timing()["start_time"].astype(str)) == {told}
+        assert set(map(str, run.get_timing()["start_time"])) == {told}
         assert str(run.start_time or pd.NaT) == told
         assert ("13:18:00 UTC" in run.state_reason) == (told != "NaT")
 

@@ -13,6 +13,8 @@ from runfolio.cli.terminal import Column, Text, cells
 from runfolio.escapes import neutral
 
 _GAP = 2
+_LONGEST = 2000
+"""So much of a text is shown on a terminal; wrapping a name of 100,000 letters takes minutes. A pipe gets all of it."""
 
 
 class ColourPage:
@@ -70,4 +72,6 @@ def _fitting(columns: Sequence[Column], widths: Sequence[int], room: int) -> lis
 
 
 def _rich(text: Text) -> RichText:
-    return RichText(neutral(text)) if isinstance(text, str) else RichText(neutral(text.text), style=text.style)
+    plain, style = (text, "") if isinstance(text, str) else (text.text, text.style)
+    shown = plain if len(plain) <= _LONGEST else f"{plain[:_LONGEST]}…"
+    return RichText(neutral(shown), style=style)

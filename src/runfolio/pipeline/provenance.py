@@ -63,6 +63,10 @@ class Provenance(Struct, frozen=True, kw_only=True):
             raise UsageError(
                 f"{folder} was not run from a configuration", remedy="Status.resume goes on with a run by hand"
             )
+        if "\0" in told.base:
+            raise FormatError(
+                f"{folder} was run from the folder {told.base!r}, which is none", remedy="give the configuration"
+            )
         path = folder / (told.copy if layout.is_config_name(told.copy) else layout.config_name(layout.MAIN_WRITER))
         try:
             text = read_bytes(path, MAX_BYTES).decode()
@@ -133,7 +137,7 @@ def _digests_when_run(run: Run) -> dict[StepPath, str]:
 
 def _digests(told: Configured) -> dict[StepPath, str]:
     """The digest of each step of a plan, by its path."""
-    return {path: step.sha256 for path, step in zip(told.paths, told.plan, strict=True)}
+    return {path: step.sha256 for path, step in zip(told.paths, told.plan, strict=False)}
 
 
 def _planned(step: PlannedStep, experiments: dict[tuple[str, str], str]) -> Planned:
@@ -146,8 +150,8 @@ def _planned(step: PlannedStep, experiments: dict[tuple[str, str], str]) -> Plan
 def _other_file(base: Path, file: Input) -> list[str]:
     try:
         size, digest = sha256((base / file.path).resolve())
-    except (OSError, FormatError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error.what
+    except (OSError, FormatError, ValueError) as error:  # the latter of what can't be a path
+        reason = getattr(error, "strerror", None) or getattr(error, "what", None) or str(error)
         return [f"the input file {file.path} can't be read: {reason}"]
     return [] if (size, digest) == (file.bytes, file.sha256) else [f"the input file {file.path} is another one"]
 
@@ -173,5 +177,5 @@ def _version(name: str) -> str | None:
         return platform.python_version()
     try:
         return metadata.version(name)
-    except metadata.PackageNotFoundError:
+    except (metadata.PackageNotFoundError, ValueError):  # the latter of what can't be a package's name
         return None
