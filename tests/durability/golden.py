@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -141,6 +143,15 @@ def in_killed_child(work: Callable[[], object]) -> None:
             os._exit(1)
     _, status = os.waitpid(child, 0)
     assert os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL, "the child failed"
+
+
+def in_killed_process(module: str, work: str, root: Path) -> None:
+    """Do the work of a module of these tests in a fresh process, for libraries whose threads don't survive a fork."""
+    tests = str(Path(__file__).parents[1])
+    code = f"import os, sys, pathlib, {module}; {module}.{work}(pathlib.Path(sys.argv[1])); os.kill(os.getpid(), 9)"
+    path = os.pathsep.join([tests, os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run([sys.executable, "-c", code, root], env={**os.environ, "PYTHONPATH": path}, check=False)
+    assert done.returncode == -signal.SIGKILL, "the process failed"
 
 
 def fixed_clock() -> Clock:

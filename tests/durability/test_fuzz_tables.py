@@ -61,7 +61,7 @@ def tables() -> dict[str, Any]:
 
 def record(root: Path) -> None:
     """Record a run with a result of each kind."""
-    with Status(name="tables", root=root, clock=golden.fixed_clock()) as status:
+    with golden.tokens_in_order(), Status(name="tables", root=root, clock=golden.fixed_clock()) as status:
         for name, data in tables().items():
             with status.step("Loader", name, after=None) as step:
                 step.result(data)
@@ -71,9 +71,8 @@ class Fuzzer:
     """A run with a result of each kind, and what is read of mutations of their files."""
 
     def __init__(self, root: Path) -> None:
-        # In a child: this process must not have started the threads of polars when it forks others.
-        with golden.tokens_in_order():
-            golden.in_killed_child(lambda: record(root / "tables"))
+        # In another process: this one must not have started the threads of polars when it forks others.
+        golden.in_killed_process("durability.test_fuzz_tables", "record", root / "tables")
         (self.folder,) = (root / "tables").iterdir()
         self.files = golden.files_of(self.folder)
         self.lines = self.files["results.jsonl"].splitlines(keepends=True)
