@@ -146,9 +146,30 @@ class Worker:
             if number % 5 == 1:
                 self.do("result", f"r-{number}", lambda n=number: self.status.store_result(f"r-{n}", {"n": n}))
 
+    def write_on_bare(self) -> None:
+        """The same with nothing but system calls: a file of lines, each synced before it is acknowledged."""
+        self.tell("ready", os.getpid(), 0)
+        self.channel.recv(100)
+        root = self.trial["root"]
+        os.makedirs(root)
+        fd = os.open(f"{root}/lines", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        for made in (root, os.path.dirname(root)):  # noqa: PTH120  (pathlib is not loaded)
+            folder = os.open(made, os.O_RDONLY)
+            os.fsync(folder)
+            os.close(folder)
+        self.tell("acknowledged", "start", "started")
+        for number in range(10_000):
+            try:
+                os.write(fd, b"%0299d\n" % number)
+                os.fdatasync(fd)
+            except OSError as error:
+                self.tell("failed", "change", f"w-{number}", "OSError", error.errno, None, str(error))
+            else:
+                self.tell("acknowledged", "change", f"w-{number}")
+
     def work(self) -> None:
-        if self.trial["workload"] == "write on":
-            self.write_on()
+        if self.trial["workload"] in {"write on", "write on bare"}:
+            {"write on": self.write_on, "write on bare": self.write_on_bare}[self.trial["workload"]]()
             return
         with warnings.catch_warnings(record=True) as warned:
             warnings.simplefilter("always")
