@@ -151,7 +151,7 @@ def one_line(failure: Failure) -> str:
 
 def _rows(base: Path, clock: Clock) -> Iterator[RunRow]:
     prefix = os.path.join(base, "")  # noqa: PTH118  (a Path a run would take as long as reading it)
-    for _, names in groupby(roots.folders(base), layout.start_of):
+    for _, names in groupby(roots.candidates(base), layout.start_of):
         rows = (_ended(prefix + name) or _read(prefix + name, clock) for name in names)
         # Folders tell the second in which a run started; within it the runs themselves do.
         yield from sorted(filter(None, rows), key=lambda row: row.start_time or _NEVER, reverse=True)
@@ -175,13 +175,13 @@ def _ended(folder: str) -> RunRow | None:
 def _has_journals(folder: str, found: Manifest) -> bool:
     """Whether each journal is there and as long as it was at the end: what a look can tell without reading it."""
     try:
-        return all(
-            "/" not in file.file and os.lstat(f"{folder}/{file.file}").st_size >= file.bytes
-            for segment in found.segments
-            for file in segment.files
-        )
+        for segment in found.segments:
+            for file in segment.files:
+                if "/" in file.file or os.lstat(f"{folder}/{file.file}").st_size < file.bytes:
+                    return False
     except (OSError, ValueError):
         return False
+    return True
 
 
 def _of_manifest(folder: str, found: Manifest) -> RunRow:
@@ -205,7 +205,9 @@ def _of_manifest(folder: str, found: Manifest) -> RunRow:
 
 
 def _read(folder: str, clock: Clock) -> RunRow | None:
-    """The row of a run by its journals; None if it was removed meanwhile."""
+    """The row of a run by its journals; None if it is no run, or was removed meanwhile."""
+    if not roots.is_run(folder):
+        return None
     from runfolio.run import Run  # noqa: PLC0415  (a root of ended runs needs no reader of journals)
 
     try:

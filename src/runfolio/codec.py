@@ -6,10 +6,9 @@ line's bytes before `,"crc"`. `run.json` is one such line.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from msgspec import DecodeError, Raw, Struct, ValidationError, json, to_builtins
@@ -19,7 +18,6 @@ from runfolio.limits import MAX_LINE
 from runfolio.records import (
     Change,
     Event,
-    LineType,
     Manifest,
     Opaque,
     Result,
@@ -28,6 +26,11 @@ from runfolio.records import (
     Timing,
 )
 from runfolio.schema import Schema
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from runfolio.records import LineType
 
 _CRC_LENGTH = len(',"crc":"00000000"}')
 

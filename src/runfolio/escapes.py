@@ -17,12 +17,13 @@ _JOINERS = "\u200c\u200d"
 _STRAY = rf"(?<![^{_C0} -\x9f\u200b-\u200f])[{_JOINERS}]|[{_JOINERS}](?![^{_C0} -\x9f\u200b-\u200f])"
 """A joiner not between two letters or signs beyond ASCII: a Persian word and an emoji of several keep theirs."""
 
-_UNSAFE = re.compile(f"[{_C0}{_HIDDEN}]|{_STRAY}")
+_UNSAFE = f"[{_C0}{_HIDDEN}]|{_STRAY}"
 """What a terminal acts upon: control characters (C0, DEL, C1), controls of the writing direction, line separators; what
-it does not show, such as blanks of no width and tags; and lone surrogates, which no encoding has."""
+it does not show, such as blanks of no width and tags; and lone surrogates, which no encoding has. `re` compiles it when
+it is first used: most who import the package show nothing."""
 
-_UNSAFE_IN_LINES = re.compile(f"[\x00-\x08\x0b-\x1f{_HIDDEN}]|{_STRAY}")
-_UNSAFE_IN_JSON = re.compile(f"[{_HIDDEN}]|{_STRAY}")
+_UNSAFE_IN_LINES = f"[\x00-\x08\x0b-\x1f{_HIDDEN}]|{_STRAY}"
+_UNSAFE_IN_JSON = f"[{_HIDDEN}]|{_STRAY}"
 
 _MOST_MARKS = 4
 """So many marks stand on a letter in any script; more would be drawn over the lines above and below."""
@@ -34,17 +35,17 @@ def neutral(text: str) -> str:
     >>> print(neutral("\x1b[2J\u202egnp.exe"))
     \x1b[2J\u202egnp.exe
     """
-    return text if text.isascii() and text.isprintable() else _few_marks(_UNSAFE.sub(_spelled, text))
+    return text if text.isascii() and text.isprintable() else _few_marks(re.sub(_UNSAFE, _spelled, text))
 
 
 def neutral_lines(text: str) -> str:
     """The same for a text of several lines: their ends and tabs stay."""
-    return _few_marks(_UNSAFE_IN_LINES.sub(_spelled, text))
+    return _few_marks(re.sub(_UNSAFE_IN_LINES, _spelled, text))
 
 
 def neutral_json(text: str) -> str:
     """A JSON document that is printed neutrally, by escapes of JSON's own: it says what it said."""
-    return _UNSAFE_IN_JSON.sub(_in_json, text)
+    return re.sub(_UNSAFE_IN_JSON, _in_json, text)
 
 
 def _few_marks(text: str) -> str:

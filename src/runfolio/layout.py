@@ -52,12 +52,13 @@ STEMS = {
 
 KINDS = {stem: kind for kind, stem in STEMS.items()}
 
-_JOURNAL = re.compile(r"([a-z][a-z_]*)(?:\.(?!main\.)([a-z0-9]{1,32}))?\.jsonl")
-_CONFIG = re.compile(r"config(?:\.[a-z0-9]{1,32})?\.yaml")
-_LOCK = re.compile(r"[a-z0-9]{1,32}\.lock")
-_RESULT = re.compile(r"results/[a-z0-9][a-z0-9.-]*")
-_START = re.compile(r"(\d{8}T\d{6})Z-")
-_NOT_SLUG = re.compile(r"[^a-z0-9]+")
+# Patterns as text: `re` compiles each when it is first used, and most who import the package use none.
+_JOURNAL = r"([a-z][a-z_]*)(?:\.(?!main\.)([a-z0-9]{1,32}))?\.jsonl"
+_CONFIG = r"config(?:\.[a-z0-9]{1,32})?\.yaml"
+_LOCK = r"[a-z0-9]{1,32}\.lock"
+_RESULT = r"results/[a-z0-9][a-z0-9.-]*"
+_START = re.compile(r"(\d{8}T\d{6})Z-")  # a list asks it of each run
+_NOT_SLUG = r"[^a-z0-9]+"
 _ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
 
 
@@ -82,7 +83,7 @@ def slug(text: str) -> str:
     >>> slug("Preprocessor [scale, 2×]")
     'preprocessor-scale-2'
     """
-    return _NOT_SLUG.sub("-", text[:400].lower())[:40].strip("-")
+    return re.sub(_NOT_SLUG, "-", text[:400].lower())[:40].strip("-")
 
 
 def token(length: int) -> str:
@@ -128,7 +129,7 @@ def parse_journal_name(name: str) -> tuple[str, str] | None:
     >>> parse_journal_name("changes.x7k2.jsonl"), parse_journal_name("run.json")
     (('change', 'x7k2'), None)
     """
-    match = _JOURNAL.fullmatch(name)
+    match = re.fullmatch(_JOURNAL, name)
     if match is None:
         return None
     return KINDS.get(match[1], match[1]), match[2] or MAIN_WRITER
@@ -149,7 +150,7 @@ def is_lock_name(name: str) -> bool:
     >>> is_lock_name("x7k2.lock"), is_lock_name("poetry.lock.bak")
     (True, False)
     """
-    return _LOCK.fullmatch(name) is not None
+    return re.fullmatch(_LOCK, name) is not None
 
 
 def config_name(writer: str) -> str:
@@ -167,7 +168,7 @@ def is_config_name(name: str) -> bool:
     >>> is_config_name("config.x7k2.yaml"), is_config_name("../config.yaml")
     (True, False)
     """
-    return _CONFIG.fullmatch(name) is not None
+    return re.fullmatch(_CONFIG, name) is not None
 
 
 def result_name(writer: str, number: int, decoration: str, suffix: str) -> str:
@@ -187,4 +188,4 @@ def is_result_name(name: str) -> bool:
     >>> is_result_name("results/000012-scale.parquet"), is_result_name("results/../../secret")
     (True, False)
     """
-    return _RESULT.fullmatch(name) is not None
+    return re.fullmatch(_RESULT, name) is not None

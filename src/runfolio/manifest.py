@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 VERSION = "format_version"
 """The key that the error about a newer format carries."""
 
-_SUM = re.compile(rb"([0-9a-f]{64})  ([A-Za-z0-9._/-]+)")
+_SUM = rb"([0-9a-f]{64})  ([A-Za-z0-9._/-]+)"
 
 
 def write(folder: Path, manifest: Manifest, policy: Policy) -> None:
@@ -123,7 +123,7 @@ def read_sums(folder: Path) -> tuple[dict[str, str], list[Finding]]:
     sums: dict[str, str] = {}
     findings, byte = [], 0
     for number, line in enumerate(data.split(b"\n"), 1):
-        found = _SUM.fullmatch(line)
+        found = re.fullmatch(_SUM, line)
         if found is not None:
             sums[found[2].decode()] = found[1].decode()
         elif byte < len(data):

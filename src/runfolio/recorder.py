@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec import Struct, to_builtins
 
@@ -50,7 +50,7 @@ class Position(Struct, frozen=True):
     schemas: Schemas = None
 
 
-class Stored(NamedTuple):
+class Stored(Struct, frozen=True):
     """A stored result: its commit line, its schema as given or inferred, the data for who goes on with it.
 
     `spent` are the seconds and processor seconds that streams took to give what was stored.

@@ -14,7 +14,7 @@ these types.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeVar
 
 from msgspec import Meta, Struct
 
@@ -257,8 +257,9 @@ class Opaque(Subscriptable, frozen=True, kw_only=True):
     fields: dict[str, Any]
 
 
-LineType = Snapshot[SchemaRefs] | Change | Timing | Result | Schema | Event
-"""A record as a line of a journal holds it."""
+if TYPE_CHECKING:
+    LineType = Snapshot[SchemaRefs] | Change | Timing | Result | Schema | Event
+    """A record as a line of a journal holds it."""
 
 
 class SegmentFile(Struct, frozen=True):

@@ -53,10 +53,24 @@ def find(run: str | PathLike[str], root: str | PathLike[str] | None = None) -> P
 def folders(root: Path) -> list[str]:
     """The names of the run folders under a root, newest first; none where there is no root.
 
-    A run folder is one that has a `run.json`, or has lost it and has its events, and whose name does not begin with a
-    dot: such a one is being made. Those of one second come in any
-    order. One that may not be entered counts if it is named as a run. Raises NotFoundError if the root is a file,
-    FormatError if it can't be read.
+    Those of one second come in any order. Raises NotFoundError if the root is a file, FormatError if it can't be read.
+    """
+    prefix = os.path.join(root, "")  # noqa: PTH118  (see candidates)
+    return [name for name in candidates(root) if is_run(prefix + name)]
+
+
+def is_run(folder: str) -> bool:
+    """Whether a folder under a root is a run: it has a `run.json`, or has lost it and has its events.
+
+    One that may not be entered counts if it is named as a run.
+    """
+    return _has(folder, layout.RUN_FILE) or _has(folder, _EVENTS)
+
+
+def candidates(root: Path) -> list[str]:
+    """The same as `folders`, and names of folders that are no runs: who reads `run.json` need not ask before.
+
+    One whose name begins with a dot is being made.
     """
     try:
         with os.scandir(root) as entries:
@@ -76,9 +90,7 @@ def folders(root: Path) -> list[str]:
             f"{root} can't be read: {error.strerror}", remedy="ask its owner to allow reading it", file=str(root)
         ) from error
     # Plain text paths: a Path for each of 10,000 folders takes as long as reading their run.json.
-    prefix = os.path.join(root, "")  # noqa: PTH118
-    runs = [name for name in names if _has(prefix + name, layout.RUN_FILE) or _has(prefix + name, _EVENTS)]
-    return sorted(runs, key=lambda name: (layout.start_of(name) or _start(root / name), name), reverse=True)
+    return sorted(names, key=lambda name: (layout.start_of(name) or _start(root / name), name), reverse=True)
 
 
 def _has(folder: str, name: str) -> bool:
