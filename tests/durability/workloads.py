@@ -150,7 +150,12 @@ class Worker:
         """The same with nothing but system calls: a file of lines, each synced before it is acknowledged."""
         self.tell("ready", os.getpid(), 0)
         self.channel.recv(100)
-        root = self.trial["root"]
+        try:
+            self.write_lines(self.trial["root"])
+        except OSError:  # the power was cut
+            self.channel.recv(1)  # until it is killed
+
+    def write_lines(self, root: str) -> None:
         os.makedirs(root)  # noqa: PTH103  (pathlib is not loaded)
         fd = os.open(f"{root}/lines", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         for made in (root, os.path.dirname(root)):  # noqa: PTH120
@@ -159,11 +164,8 @@ class Worker:
             os.close(folder)
         self.tell("acknowledged", "start", "started")
         for number in range(10_000):
-            try:
-                os.write(fd, b"%0299d\n" % number)
-                os.fdatasync(fd)
-            except OSError:
-                self.channel.recv(1)  # until it is killed
+            os.write(fd, b"%0299d\n" % number)
+            os.fdatasync(fd)
             self.tell("acknowledged", "change", f"w-{number}")
 
     def work(self) -> None:
