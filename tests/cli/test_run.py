@@ -21,7 +21,7 @@ import pytest
 from runfolio import load_run
 from runfolio.catalog import list_runs, scan
 from runfolio.cli import progress
-from runfolio.cli.steps import Follower, steps_of
+from runfolio.steptable import Follower, steps_of
 
 from .conftest import Cli
 from .samples import HOSTILE, NEUTRAL, begin

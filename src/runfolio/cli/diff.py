@@ -7,8 +7,8 @@ from itertools import groupby
 
 import click
 
+from runfolio.cli.forks import forks, indented
 from runfolio.cli.options import EXIT_CODES, json_option, loaded, root_option
-from runfolio.cli.steps import forks, indented
 from runfolio.cli.terminal import (
     CHANGE_STYLES,
     STATE_STYLES,

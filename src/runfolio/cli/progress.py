@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING, Any, Self, TextIO, cast
 from msgspec import structs
 
 from runfolio.cli.show import step_line
-from runfolio.cli.steps import Follower, StepRow
 from runfolio.cli.terminal import Styled, Text, cells, give_up, plain
 from runfolio.errors import RunfolioError
 from runfolio.files import journals
 from runfolio.pipeline.executor import Executor
 from runfolio.run import Run
 from runfolio.standing import path_of
+from runfolio.steptable import Follower, StepRow
 
 if TYPE_CHECKING:
     from runfolio.cli.colour import ColourPage

@@ -11,7 +11,6 @@ from msgspec import ValidationError
 
 from runfolio.catalog import RunRow, row_of
 from runfolio.cli.options import EXIT_CODES, json_option, loaded, root_option
-from runfolio.cli.steps import StepRow, steps_of
 from runfolio.cli.terminal import (
     CHANGE_STYLES,
     DAMAGE_STYLE,
@@ -35,6 +34,7 @@ from runfolio.errors import DamageError
 from runfolio.records import Change, Failure, Finding, Repair
 from runfolio.repair import repairs
 from runfolio.run import Run
+from runfolio.steptable import StepRow, steps_of
 
 MOST = 20
 """So many rows of one kind are shown of one step, and so many findings; --json has all."""

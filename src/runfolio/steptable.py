@@ -6,8 +6,8 @@ have its experiment path, and where a path was run more than once, the n-th of e
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict, deque
-from collections.abc import Collection, Iterable, Iterator
+from collections import defaultdict, deque
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from pathlib import Path as FilePath
 
@@ -64,25 +64,6 @@ def steps_of(run: RunView) -> list[StepRow]:
     found = _table(events, run.timing_records, run.snapshots, _of_last_attempt(events) if going_on else set())
     begun = {path_of(event.context) for event in events if event.type == "step"}
     return found + _not_begun(events, begun, going_on=going_on)
-
-
-def forks(paths: Iterable[Path]) -> set[Path]:
-    """The paths that several steps follow; the empty one if there are several first steps."""
-    counts = Counter(path[:-1] for path in set(paths) if path)
-    return {path for path, count in counts.items() if count > 1}
-
-
-def indented(path: Path, at: set[Path]) -> str:
-    """The last step of a path, indented for each fork on the way."""
-    return f"{'  ' * len(turns(path, at))}{path[-1].module_name}[{path[-1].experiment_name}]"
-
-
-def turns(path: Path, at: set[Path]) -> list[int]:
-    """The places in a path, from 0, of the steps that follow a fork.
-
-    Forks are looked through, not the beginnings of the path, which together are as long as its square.
-    """
-    return sorted(len(fork) for fork in at if len(fork) < len(path) and path[: len(fork)] == fork)
 
 
 class Follower:
