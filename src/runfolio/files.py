@@ -72,7 +72,12 @@ def _open_regular(path: Path, name: str, folder: int | None) -> int:
         if error.errno == errno.ELOOP:
             raise _irregular(path, "a symbolic link") from error
         raise
-    if not S_ISREG(os.fstat(fd).st_mode):
+    try:
+        is_regular = S_ISREG(os.fstat(fd).st_mode)
+    except OSError:
+        os.close(fd)
+        raise
+    if not is_regular:
         os.close(fd)
         raise _irregular(path, "no regular file")
     return fd
