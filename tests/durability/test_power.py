@@ -71,6 +71,14 @@ class Disk:
         finally:
             os.close(fd)
 
+    def remove(self, folder: Path) -> None:
+        """Remove a folder so that no cut brings it back: the disk would fill up."""
+        shutil.rmtree(folder, ignore_errors=True)
+        if folder.parent.exists():
+            fd = os.open(folder.parent, os.O_RDONLY)
+            os.fsync(fd)
+            os.close(fd)
+
     @property
     def is_cut(self) -> bool:
         """Whether nothing can be written any more: the proof of the cut."""
@@ -134,11 +142,12 @@ def cut_power(disk: Disk, server: Server, number: int, after: int, pause: float,
         os.kill(ready[1], signal.SIGKILL)
         later = until(channel, "never")[0]
     assert not [one for one in [*messages, *later] if one[0] == "uncaught"], messages[-3:]
+    assert not [one for one in messages if one[0] == "failed"], messages[-3:]
     disk.unmount()
     disk.mount()
     judged = judge_bare if trial["durability"] == "bare" else judge
     cut = judged(root, *([(one[1], one[2]) for one in told if one[0] == "acknowledged"] for told in (messages, later)))
-    shutil.rmtree(root, ignore_errors=True)
+    disk.remove(root)
     return cut
 
 
