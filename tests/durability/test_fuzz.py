@@ -206,7 +206,7 @@ def view_of(run: RunView) -> None:
 
 
 def test_lines_and_files_of_any_content_are_read_or_refused(tmp_path, size, tally):
-    folders = size(10_000, 800_000)
+    folders = size(10_000, 300_000)
     problems = forked.problems_of("test_fuzz", tmp_path / "fresh", range(folders))
     fuzzer = Fuzzer(tmp_path)
     told = [(number, problems[number], fuzzer.made(number)) for number in sorted(problems)[:3]]
