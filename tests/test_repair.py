@@ -23,7 +23,7 @@ from runfolio.catalog import scan
 from runfolio.errors import UsageError, WriteWarning
 from runfolio.records import Header
 from runfolio.repair import MOST_FINDINGS, Repaired, repair, repairs
-from runfolio.verification import read, verify
+from runfolio.verification import verify
 
 from .damage import content, harm, record_golden, record_interrupted, seal
 
@@ -102,7 +102,7 @@ def _without_lost_schema(part: Any, known: dict[str, Any]) -> Any:
 
 def assert_repaired(damaged: Path, original: Path, done: str) -> Repaired:
     """Repair a run and hold the new one against what the damaged one answers."""
-    before, old = content(damaged), read(damaged)
+    before, old = content(damaged), Run(damaged)
     assert not verify(damaged).is_sound, done
     found = repair(damaged)
     assert content(damaged) == before, done
@@ -144,7 +144,7 @@ def cut(path: Path, size: int) -> None:
 
 def context_of(folder: str | Path, kind: str) -> dict[str, Any]:
     """The context of the last event of a type."""
-    return [event.context for event in read(Path(folder)).events if event.type == kind][-1]
+    return [event.context for event in Run(Path(folder)).events if event.type == kind][-1]
 
 
 class TestWhatIsRefused:
@@ -243,7 +243,7 @@ class TestTheNewFolder:
                 step.result(frame)
         assert verify(found.folder).findings == []
         run = load_run(found.folder)
-        assert (run.state, [one.run_id for one in repairs(run)]) == ("completed", [read(folder).run_id])
+        assert (run.state, [one.run_id for one in repairs(run)]) == ("completed", [Run(folder).run_id])
 
     def test_can_be_damaged_and_repaired_again(self, golden: Callable[[str], Path]) -> None:
         folder = golden()
@@ -253,13 +253,13 @@ class TestTheNewFolder:
         second = repair(first.folder)
         assert second.run_id == f"{folder.name}-repaired-repaired"
         assert verify(second.folder).findings == []
-        assert [one.run_id for one in repairs(load_run(second.folder))] == [read(folder).run_id, first.run_id]
+        assert [one.run_id for one in repairs(load_run(second.folder))] == [Run(folder).run_id, first.run_id]
 
 
 class TestWhatIsLost:
     def test_a_part_whose_file_is_damaged_is_left_out_of_its_result(self, golden: Callable[[str], Path]) -> None:
         folder = golden()
-        (record,) = (one for one in read(folder).result_records if len(one.parts) == 3)
+        (record,) = (one for one in Run(folder).result_records if len(one.parts) == 3)
         path = folder / record.parts[0].file
         path.write_bytes(path.read_bytes()[:-1] + b"?")
         found = repair(folder)
@@ -414,9 +414,9 @@ def test_a_repair_that_is_killed_leaves_nothing_that_is_listed(golden: Callable[
         rows = [row.run_id for row in scan()]
         if done.returncode == -signal.SIGKILL:
             killed += 1
-            assert rows == [read(folder).run_id]
+            assert rows == [Run(folder).run_id]
         else:
-            assert (done.returncode, sorted(rows)) == (0, sorted([read(folder).run_id, f"{folder.name}-repaired"]))
+            assert (done.returncode, sorted(rows)) == (0, sorted([Run(folder).run_id, f"{folder.name}-repaired"]))
             assert verify(root / f"{folder.name}-repaired").is_sound
         assert content(folder) == before
     assert killed == 3 and done.returncode == 0

@@ -495,6 +495,20 @@ class TestGivenSchemas:
         assert status.results["k"]["schema"] == Schema.from_data(frame)
 
 
+class TestDamage:
+    def test_a_status_tells_what_a_reader_of_its_folder_would(self, root):
+        with Status(root=root) as status:
+            status.store_result("report", {"mean": 1.5})
+            assert status.damage == []
+            next((status.folder / "results").iterdir()).unlink()
+            with pytest.warns(UserWarning, match="damaged: results/000001-report.json: it is missing"):
+                told = load_run(status.folder).damage
+            assert status.damage == told and len(told) == 1
+
+    def test_there_is_none_before_the_first_write(self, root):
+        assert Status(root=root).damage == []
+
+
 class TestRefusedByTheSystem:
     def test_a_root_that_is_a_file(self, tmp_path):
         (tmp_path / "file").write_text("x")

@@ -15,9 +15,9 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from runfolio import Schema, Status
+from runfolio import Run, Schema, Status
 from runfolio.errors import FormatError, NotFoundError
-from runfolio.verification import read, verify
+from runfolio.verification import verify
 
 from .damage import content, record_interrupted
 from .test_history import append, fields_of, lines_of, seal
@@ -139,7 +139,7 @@ class TestDamage:
         flip(ended / "changes.jsonl")
         (ended / "results" / "000001-loader-csv.parquet").unlink()
         flip(ended / "run.json")
-        assert set(read(ended).damage) < set(verify(ended).findings)
+        assert set(Run(ended).damage) < set(verify(ended).findings)
 
     def test_of_a_line_is_told_by_file_line_and_byte(self, ended: Path) -> None:
         path = ended / "changes.jsonl"

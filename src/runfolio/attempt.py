@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from runfolio.errors import DamageWarning, UsageError
+from runfolio.errors import UsageError
 from runfolio.history import History
 from runfolio.policy import Policy, access_of
 from runfolio.records import Continued, Header, SegmentFile
@@ -64,9 +63,7 @@ def under_way(folder: Path) -> Attempt:
 
 
 def _opened(folder: Path) -> tuple[Run, Header, datetime]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DamageWarning)  # a torn last line is what a killed process leaves
-        run = Run(folder)
+    run = Run(folder)
     header, start = run._header(), run.start_time
     if header is None or start is None:
         raise UsageError(

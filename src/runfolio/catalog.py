@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import groupby
@@ -23,7 +22,7 @@ from runfolio import codec, layout
 from runfolio import root as roots
 from runfolio.clock import SYSTEM, Clock, in_utc
 from runfolio.codec import BadLine
-from runfolio.errors import DamageWarning, RunfolioError, UsageError
+from runfolio.errors import RunfolioError, UsageError
 from runfolio.files import READ_FLAGS, journals, result_files
 from runfolio.records import Failure, Manifest, State
 
@@ -211,9 +210,7 @@ def _read(folder: str, clock: Clock) -> RunRow | None:
     from runfolio.run import Run  # noqa: PLC0415  (a root of ended runs needs no reader of journals)
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DamageWarning)
-            return row_of(Run(Path(folder)), clock)
+        return row_of(Run(Path(folder)), clock)
     except RunfolioError as error:
         reason = error.what
     except Exception as error:  # noqa: BLE001  (whatever is in one folder, the others are to be listed)

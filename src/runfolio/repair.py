@@ -38,7 +38,7 @@ from runfolio.records import (
 )
 from runfolio.run import Run
 from runfolio.salvage import Line, Salvage, metadata_of, parts_of
-from runfolio.verification import Verification, check, content_problem, is_alive, read
+from runfolio.verification import Verification, check, content_problem, is_alive
 from runfolio.version import __version__
 from runfolio.view import converted
 
@@ -77,7 +77,7 @@ def repair(
     `load_run` raises.
     """
     folder = roots.find(run, root).resolve()
-    source = read(folder)
+    source = Run(folder)
     if is_alive(source):
         raise UsageError(
             f"{folder} can't be repaired: it is still written to", remedy="wait until its writer has ended"

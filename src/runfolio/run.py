@@ -30,7 +30,12 @@ def load_run(run: str | PathLike[str], *, root: str | PathLike[str] | None = Non
     Warns once with DamageWarning if anything is not as it was written; `run.damage` then lists every finding, and what
     is intact is there all the same. Raises NotFoundError, and FormatError for a folder of a newer format or no run.
     """
-    return Run(roots.find(run, root))
+    loaded = Run(roots.find(run, root))
+    found = loaded.damage
+    if found:
+        more = f", and {len(found) - 1} more" if len(found) > 1 else ""
+        warnings.warn(f"{loaded.folder} is damaged: {found[0]}{more}; see run.damage", DamageWarning, stacklevel=2)
+    return loaded
 
 
 class Run(RunView):
@@ -49,10 +54,6 @@ class Run(RunView):
                 file=str(folder),
             )
         self.refresh()
-        found = self.damage
-        if found:
-            more = f", and {len(found) - 1} more" if len(found) > 1 else ""
-            warnings.warn(f"{folder} is damaged: {found[0]}{more}; see run.damage", DamageWarning, stacklevel=3)
 
     def refresh(self) -> Run:
         """Read what was written since, and look again whether the writer lives. Raises FormatError."""

@@ -32,6 +32,7 @@ from runfolio.recorder import Position, Recorder, Running
 from runfolio.records import (
     Change,
     Event,
+    Finding,
     Header,
     Metadata,
     Outcome,
@@ -461,6 +462,17 @@ class Status(RunView):
         if self._recorder.writer.ended is not None:
             return Life(False, "its end could not be written")
         return Life(True, "this process writes it")
+
+    @property
+    def damage(self) -> list[Finding]:
+        """Every finding of something that is not as it was written, by file, line and byte; empty for a sound run.
+
+        The folder is read anew, as `load_run` reads it.
+        """
+        from runfolio.run import Run  # noqa: PLC0415  (who writes needs no reader)
+
+        folder = self.folder
+        return [] if folder is None else Run(folder).damage
 
     @property
     def lost(self) -> int:

@@ -7,7 +7,6 @@ as what a killed process leaves. What a live run may look like at an instant is 
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterable
 from os import PathLike
 from stat import S_ISDIR, S_ISLNK, S_ISREG
@@ -17,7 +16,7 @@ from msgspec import Raw, Struct, json
 
 from runfolio import layout, manifest, references
 from runfolio import root as roots
-from runfolio.errors import DamageWarning, FormatError, RunfolioError
+from runfolio.errors import FormatError, RunfolioError
 from runfolio.files import open_within, result_files, sha256_of
 from runfolio.limits import MAX_FINDINGS, MAX_REPORT
 from runfolio.records import Finding, Part, State
@@ -61,19 +60,12 @@ def verify(run: str | PathLike[str], *, root: str | PathLike[str] | None = None)
     >>> verify(status.folder).findings
     []
     """
-    return check(read(roots.find(run, root)))
+    return check(Run(roots.find(run, root)))
 
 
 def check(run: Run) -> Verification:
     """The same for a run that was loaded."""
     return _Check(run).verification()
-
-
-def read(folder: Path) -> Run:
-    """A run, damaged or not, without a warning. Raises FormatError."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DamageWarning)
-        return Run(folder)
 
 
 def is_alive(run: Run) -> bool:

@@ -6,14 +6,13 @@ each after its call returned. Those of `children.py` record other kinds as well,
 
 from __future__ import annotations
 
-import warnings
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 from runfolio.artifacts import StoredResult
-from runfolio.errors import DamageError, DamageWarning
+from runfolio.errors import DamageError
 from runfolio.history import Finding
 from runfolio.records import Change
 from runfolio.run import Run
@@ -37,9 +36,7 @@ class Verdict(NamedTuple):
 
 def read(folder: Path) -> Run:
     """The run, damaged or not."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DamageWarning)
-        return Run(folder)
+    return Run(folder)
 
 
 def judge(folder: Path, acknowledged: Iterable[str]) -> Verdict:

@@ -225,9 +225,7 @@ def _tell(executor: Executor, wanted: _Wanted, *, as_json: bool) -> None:
     if folder is None:
         raise WriteError("nothing of this run could be recorded", remedy="see to what is told above")
     folder = _near(folder)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DamageWarning)
-        run = Run(folder)
+    run = Run(folder)
     if as_json:
         echo_json(document(run))
     else:
