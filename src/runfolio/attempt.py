@@ -68,7 +68,7 @@ def _opened(folder: Path) -> tuple[Run, Header, datetime]:
     if header is None or start is None:
         raise UsageError(
             f"{folder} tells neither who wrote it nor when: it is {run.state}, {run.state_reason}",
-            remedy="begin another run",
+            remedy="begin another run, or make a copy by `runfolio repair` and go on with that",
         )
     return run, header, start
 

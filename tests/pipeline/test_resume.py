@@ -14,8 +14,9 @@ import pandas as pd
 import pytest
 
 from runfolio import Executor, Status, attempt, list_runs, load_run
-from runfolio.errors import ConfigError, NotFoundError, RunEndedError, UsageError
+from runfolio.errors import ConfigError, DamageError, NotFoundError, RunEndedError, UsageError
 from runfolio.pipeline import provenance
+from runfolio.repair import repair
 from runfolio.view import RunView
 
 from . import kept
@@ -295,6 +296,13 @@ class TestWhatMustBeTheSame:
         (failed / "in.csv").unlink()
         with pytest.raises(ConfigError, match="no file 'in.csv'"):
             Executor.resume(folder)
+
+    def test_a_result_that_is_lost_and_needed_is_told_and_not_taken_for_none(self, folder):
+        (folder / load_run(folder).results["Loader[raw]"].record.parts[0].file).unlink()
+        sound = repair(folder).folder
+        with pytest.raises(DamageError, match=r"what Loader\[raw\] gave is lost, and a step .* needs it") as caught:
+            Executor.resume(sound).run()
+        assert caught.value.key == "Loader[raw]"
 
     def test_the_inputs_of_steps_that_are_still_to_run_may_be_others(self, failed, monkeypatch):
         monkeypatch.syspath_prepend(str(failed))

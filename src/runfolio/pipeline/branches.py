@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from runfolio.errors import NotFoundError
+from runfolio.errors import DamageError, NotFoundError
 from runfolio.parts import holds_table
 from runfolio.pipeline.plan import PlannedStep
 from runfolio.records import Path
@@ -64,11 +64,18 @@ class Branches:
         return found["data"]
 
     def _read(self, step: PlannedStep) -> Any:
-        """What a step passed on, which an earlier attempt ran."""
-        stored = self._run.results.get(step.key)
-        is_data = stored is not None and any(part.format == "parquet" for part in stored.record.parts)
-        if stored is not None and is_data and step.module_name not in DESCRIBING_MODULES:
-            return stored["data"]
+        """What a step passed on, which an earlier attempt ran. Raises DamageError if that is lost."""
+        if step.module_name not in DESCRIBING_MODULES:
+            stored = self._run.results.get(step.key)
+            if stored is not None and any(part.format == "parquet" for part in stored.record.parts):
+                return stored["data"]
+            committed = self._run._stand().committed.get(step.path)
+            if stored is None and committed is not None and committed.schema_after is not None:
+                raise DamageError(
+                    f"what {step.key} gave is lost, and a step that is still to run needs it",
+                    remedy="begin another run",
+                    key=step.key,
+                )
         return None if step.parent is None else self._read(self._plan[step.parent])
 
 
