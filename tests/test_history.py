@@ -11,7 +11,7 @@ from zlib import crc32
 
 import pytest
 
-from runfolio import Status, load_run
+from runfolio import Run, Status, load_run
 from runfolio.errors import DamageError, DamageWarning, FormatError
 from runfolio.history import History
 
@@ -39,13 +39,6 @@ def append(path: Path, line: bytes) -> None:
 
 def load_damaged(folder: Path):
     with pytest.warns(DamageWarning, match=r"see run\.damage"):
-        return load_run(folder)
-
-
-def load_run_of_changed_size(folder: Path):
-    """A journal that was written anew may be shorter than `run.json` says, by the spelling of its numbers alone."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DamageWarning)
         return load_run(folder)
 
 
@@ -276,7 +269,7 @@ class TestDamage:
         fields = fields_of(lines[0])
         fields["parts"][0]["bytes"] = size
         path.write_bytes(seal(fields) + lines[1])
-        run = load_run_of_changed_size(ended)
+        run = Run(ended)
         assert "Loader[csv]_Preprocessor[drop_na]" in run.results
         if "Loader[csv]" in run.results:
             with pytest.raises(DamageError):
@@ -296,13 +289,13 @@ class TestDamage:
         fields = fields_of(lines[0])
         (part,) = fields["parts"]
         path.write_bytes(seal({**fields, "parts": [{**part, "name": "a"}, part]}) + lines[1])
-        assert list(load_run_of_changed_size(ended).get_data_by_module("Loader")) == ["Loader"]
+        assert list(Run(ended).get_data_by_module("Loader")) == ["Loader"]
 
     def test_a_time_out_of_all_bounds_is_none_in_a_table_of_timings(self, ended):
         path = ended / "timings.jsonl"
         first, *rest = lines_of(path)
         path.write_bytes(seal({**fields_of(first), "start_time": "0001-01-01T00:00:00+23:59"}) + b"".join(rest))
-        timing = load_run_of_changed_size(ended).get_timing()
+        timing = Run(ended).get_timing()
         assert timing["start_time"].isna().to_list() == [True, False]
         assert str(timing["start_time"].dtype) == "datetime64[us, UTC]"
 
@@ -345,7 +338,7 @@ class TestDamage:
         elif damage == "link":
             (tmp_path / "copy").write_bytes(data)
             path.symlink_to(tmp_path / "copy")
-        run = load_run_of_changed_size(ended)
+        run = Run(ended)
         if damage != "flip":
             assert [finding.file for finding in run.damage] == ["results/000001-loader-csv.parquet"]
         result = run.results["Loader[csv]"]
@@ -398,7 +391,7 @@ class TestSeveralWriters:
         lines = [fields_of(line) for line in lines_of(path)]
         lines[0]["context"]["continues"] = {"writer": writer}
         path.write_bytes(b"".join(map(seal, lines)))
-        assert len(load_run_of_changed_size(folder).changes) == 8
+        assert len(Run(folder).changes) == 8
 
     def test_are_read_for_every_kind(self, folder):
         run = load_run(folder)
@@ -417,7 +410,7 @@ class TestSeveralWriters:
         lines = [fields_of(line) for line in lines_of(path)]
         lines[0]["end_time"] = "2998-01-01T00:00:00.000000Z"
         path.write_bytes(b"".join(map(seal, lines)))
-        run = load_run_of_changed_size(folder)
+        run = Run(folder)
         assert [event.event_id for event in run.events][-1] == "event-w2-000003"
         then = run.at(run.snapshots[-1].snapshot_id)
         assert len(then.results) == 2

@@ -7,39 +7,19 @@ EFBIG, a file in the place of a folder ENOTDIR.
 from __future__ import annotations
 
 import errno
-import resource
 import shutil
-import signal
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pandas as pd
 import pytest
 
-from runfolio import Executor, Status, list_runs, load_run, losses
+from runfolio import Executor, Run, Status, list_runs, load_run, losses
 from runfolio.clock import Clock
 from runfolio.errors import DamageWarning, UsageError, WriteError, WriteWarning
 
-
-@contextmanager
-def files_of_at_most(size: int) -> Iterator[None]:
-    """Let no file of this process grow beyond a size."""
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-        signal.signal(signal.SIGXFSZ, handler)
-
-
-def loaded(folder):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DamageWarning)
-        return load_run(folder)
+from .fulldisk import file_size_limit
 
 
 def targets(run) -> list[str]:
@@ -68,7 +48,7 @@ class TestRaised:
         status = Status()
         status.record_change("UPDATE", "first")
         path = status.folder / "changes.jsonl"
-        with files_of_at_most(path.stat().st_size + 10), pytest.raises(WriteError, match="10 of .* bytes") as caught:
+        with file_size_limit(path.stat().st_size + 10), pytest.raises(WriteError, match="10 of .* bytes") as caught:
             status.record_change("UPDATE", "second")
         assert (caught.value.errno, caught.value.file) == (errno.ENOSPC, str(path))
         status.complete()
@@ -77,7 +57,7 @@ class TestRaised:
         status = Status()
         status.record_change("UPDATE", "first")
         size = (status.folder / "changes.jsonl").stat().st_size
-        with files_of_at_most(size + 10), pytest.raises(WriteError):
+        with file_size_limit(size + 10), pytest.raises(WriteError):
             status.record_change("UPDATE", "second")
         status.record_change("UPDATE", "third")
         for run in (status, load_run(status.folder)):
@@ -89,7 +69,7 @@ class TestRaised:
     def test_what_fails_for_good_is_told_each_time_and_no_descriptor_is_left(self, root):
         status = Status()
         status.record_change("UPDATE", "first")
-        with files_of_at_most(1):
+        with file_size_limit(1):
             for _ in range(50):
                 with pytest.raises(WriteError):
                     status.record_change("UPDATE", "x")
@@ -100,7 +80,7 @@ class TestRaised:
 
     def test_a_run_that_can_not_begin_leaves_no_folder(self, root):
         status = Status()
-        with files_of_at_most(1), pytest.raises(WriteError):
+        with file_size_limit(1), pytest.raises(WriteError):
             status.start()
         assert list(root.iterdir()) == [] and status.folder is None
         status.start()
@@ -165,7 +145,7 @@ class TestVanished:
         (status.folder / "changes.jsonl").unlink()
         time.sleep(1)
         status.record_change("UPDATE", "kept")
-        run = loaded(status.folder)
+        run = Run(status.folder)
         assert targets(run) == ["kept"] and any("missing" in finding.reason for finding in run.damage)
         with pytest.warns(DamageWarning):
             load_run(status.folder)
@@ -200,19 +180,19 @@ class TestVanished:
 
 class TestCounted:
     def test_the_pipeline_runs_on_and_a_warning_comes_once(self, lossy):
-        with files_of_at_most(1), pytest.warns(WriteWarning, match="the run goes on") as caught:
+        with file_size_limit(1), pytest.warns(WriteWarning, match="the run goes on") as caught:
             for n in range(20):
                 assert lossy.record_change("UPDATE", f"lost-{n}").target == f"lost-{n}"
         assert len(caught) == 1 and lossy.lost == 20
         assert targets(lossy) == ["kept"]
 
     def test_when_it_can_be_written_again_the_run_tells_what_it_lost(self, lossy, ticks):
-        with files_of_at_most(1), pytest.warns(WriteWarning):
+        with file_size_limit(1), pytest.warns(WriteWarning):
             for n in range(20):
                 lossy.record_change("UPDATE", f"lost-{n}")
         ticks[0] += losses.RETRY_SECONDS
         lossy.record_change("UPDATE", "back")
-        run = loaded(lossy.folder)
+        run = Run(lossy.folder)
         for one in (lossy, run):
             assert targets(one) == ["kept", "back"] and one.lost == 20
         (finding,) = run.damage
@@ -221,7 +201,7 @@ class TestCounted:
         assert event.context == {"records": 20, "results": 0, "error": event.message, "errno": event.context["errno"]}
 
     def test_it_is_tried_again_once_a_second_and_not_for_each_record(self, lossy, ticks):
-        with files_of_at_most(1), pytest.warns(WriteWarning):
+        with file_size_limit(1), pytest.warns(WriteWarning):
             lossy.record_change("UPDATE", "lost")
         lossy.record_change("UPDATE", "lost, too")
         assert targets(lossy) == ["kept"]
@@ -230,21 +210,21 @@ class TestCounted:
         assert targets(lossy) == ["kept", "back"] and lossy.lost == 2
 
     def test_the_run_says_so_when_it_ends_and_the_list_of_runs_marks_it(self, lossy, root):
-        with files_of_at_most(1), pytest.warns(WriteWarning):
+        with file_size_limit(1), pytest.warns(WriteWarning):
             lossy.record_change("UPDATE", "lost")
         with pytest.warns(WriteWarning, match="that could not be written and are lost: 1$"):
             lossy.complete()
-        assert loaded(lossy.folder).state == "completed"
+        assert Run(lossy.folder).state == "completed"
         assert list_runs()["damage"].to_list() == ["1 records could not be written"]
         with pytest.warns(DamageWarning, match="went on without 1 records"):
             load_run(lossy.folder)
 
     def test_an_end_that_can_not_be_written_reads_as_interrupted(self, lossy):
-        with files_of_at_most(1), pytest.warns(WriteWarning) as caught:
+        with file_size_limit(1), pytest.warns(WriteWarning) as caught:
             lossy.complete()
         first, last = (str(warning.message) for warning in caught)
         assert "the run goes on" in first and "the folder could not be told so" in last
-        assert loaded(lossy.folder).state == lossy.state == "interrupted"
+        assert Run(lossy.folder).state == lossy.state == "interrupted"
         assert lossy.state_reason == "its end could not be written"
 
     def test_a_result_that_can_not_be_stored_goes_to_the_next_step_all_the_same(self, lossy, people):
@@ -255,7 +235,7 @@ class TestCounted:
             with lossy.step("Clean", "drop", data=frame) as step:
                 step.result(frame.dropna())
         pd.testing.assert_frame_equal(frame, people)
-        run = loaded(lossy.folder)
+        run = Run(lossy.folder)
         assert run.lost == 2 and run.results == {} and len(run.timing_records) == 2
         assert run.get_metadata("Loader").rows == 3
 

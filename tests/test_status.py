@@ -9,12 +9,9 @@ import os
 import pickle
 import resource
 import shutil
-import signal
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -38,6 +35,7 @@ from runfolio.errors import (
 from runfolio.records import Description
 from runfolio.view import WRITE_METHODS, RunView
 
+from .fulldisk import file_size_limit
 from .users import as_another_user
 
 
@@ -673,16 +671,3 @@ def cyclic() -> dict:
     found: dict = {}
     found["self"] = found
     return found
-
-
-@contextmanager
-def file_size_limit(size: int) -> Iterator[None]:
-    """As on a full disk, files can grow to this size and no further."""
-    old = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, old[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, old)
-        signal.signal(signal.SIGXFSZ, handler)

@@ -10,7 +10,6 @@ import os
 import random
 import resource
 import shutil
-import signal
 import subprocess
 import time
 import warnings
@@ -25,6 +24,7 @@ from runfolio import Status
 from runfolio.clock import Clock
 from runfolio.errors import WriteError, WriteWarning
 
+from ..fulldisk import file_size_limit
 from . import oracle
 
 SEED = 20261125
@@ -139,14 +139,8 @@ def full(folder: Path, seeded: random.Random) -> Iterator[None]:
 def limited(folder: Path, seeded: random.Random) -> Iterator[None]:
     """No file may grow beyond a size."""
     size = max(path.stat().st_size for path in folder.glob("*.jsonl")) + seeded.randrange(2000)
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
-    try:
+    with file_size_limit(size):
         yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-        signal.signal(signal.SIGXFSZ, handler)
 
 
 @contextmanager

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any
 import pytest
 
 from runfolio import Status, list_runs, load_run
-from runfolio.errors import DamageWarning, RunfolioError, WriteError
+from runfolio.errors import RunfolioError, WriteError
 from runfolio.export import export
 from runfolio.repair import repair
 from runfolio.run import Run
@@ -131,8 +130,7 @@ def test_what_stands_in_the_place_of_a_file_is_neither_waited_for_nor_read(
     place = next(one for one in seed.files if suffix in (None, Path(one).suffix) and (suffix is None or "/" in one))
     place = name if suffix is None else place
     odd(home / place, elsewhere_of(home, place, tmp_path))
-    with within(30), warnings.catch_warnings():
-        warnings.simplefilter("ignore", DamageWarning)
+    with within(30):
         told = verify(home)
         assert any(one.file.startswith(place) for one in [*told.findings, *told.notes])
         files = list(Path(repair(home).folder).rglob("*"))
@@ -161,7 +159,7 @@ def test_a_file_that_becomes_a_link_when_it_was_checked_is_not_followed(
 ) -> None:
     """The folder is swapped for a link after its digest was taken, and before Arrow opens the file."""
     forge(home, seed)
-    result = next(one for one in _loaded(home).results.values() if one.record.parts[0].format == "parquet")
+    result = next(one for one in Run(home).results.values() if one.record.parts[0].format == "parquet")
     taken = tablefile.file_digest
 
     def swapped(handle: Any, name: str) -> Any:
@@ -173,12 +171,6 @@ def test_a_file_that_becomes_a_link_when_it_was_checked_is_not_followed(
     monkeypatch.setattr(tablefile, "file_digest", swapped)
     (frame,) = result.batches()
     assert len(frame) == result.record.parts[0].rows
-
-
-def _loaded(home: Path) -> Run:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DamageWarning)
-        return load_run(home)
 
 
 @pytest.mark.parametrize("odd", [pipe, folder, link, device])
@@ -195,7 +187,7 @@ def test_a_run_folder_that_is_none_is_refused(
 
 def test_the_temporary_file_and_the_target_of_an_export_are_no_ways_out(home: Path, seed: Seed, tmp_path: Path) -> None:
     forge(home, seed)
-    run, canary, to = _loaded(home), tmp_path / "canary", tmp_path / "to"
+    run, canary, to = Run(home), tmp_path / "canary", tmp_path / "to"
     canary.write_text("as it was")
     to.mkdir()
     for exported in export(run, tmp_path / "first", format="csv"):

@@ -7,13 +7,10 @@ import datetime
 import gzip
 import io
 import json
-import resource
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -26,6 +23,8 @@ import pytest
 from runfolio import Executor, load_run
 from runfolio.errors import ConfigError, InputError, RunfolioError, WriteError
 from runfolio.pipeline.modules import loader, tablefiles
+
+from ...fulldisk import file_size_limit
 
 SUFFIXES = [".csv", ".csv.gz", ".json", ".json.gz", ".jsonl", ".parquet"]
 
@@ -155,19 +154,6 @@ def test_a_target_that_can_not_be_written_is_a_write_error(target, suffix, tmp_p
         tablefiles.write(people(), path)
     assert caught.value.errno and caught.value.file == str(path) and caught.value.remedy
     assert names(tmp_path) == ["file"]
-
-
-@contextmanager
-def file_size_limit(size: int) -> Iterator[None]:
-    """As on a full disk, files can grow to this size and no further."""
-    old = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, old[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, old)
-        signal.signal(signal.SIGXFSZ, handler)
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
