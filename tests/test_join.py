@@ -6,11 +6,13 @@ import shutil
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 
 import pandas as pd
 import pytest
 
 from runfolio import Status, load_run
+from runfolio.clock import Clock
 from runfolio.errors import DuplicateKeyError, NotFoundError, RunEndedError, UsageError
 
 WORKER = """
@@ -165,3 +167,25 @@ def test_a_run_that_had_guests_is_resumed_where_its_own_process_left_it(tmp_path
     assert headers[-1]["continues"]["writer"] == "main"
     again.complete()
     assert load_run(status.folder).damage == []
+
+
+def test_a_snapshot_that_a_guest_took_by_a_clock_that_is_ahead_can_be_restored(tmp_path):
+    """The restore, and what comes after it, stands behind its snapshot whatever the clocks say."""
+    ahead = Clock(now=lambda: datetime.now(UTC) + timedelta(hours=1))
+    with Status(root=tmp_path) as status:
+        status.store_result("before", {"n": 0})
+        with Status.join(status.folder, clock=ahead) as guest:
+            taken = guest.record_snapshot("Hand", "x").snapshot_id
+        for number in range(3):
+            status.restore_from_snapshot(taken)
+            assert list(status.results) == list(load_run(status.folder).results) == ["before"]
+            status.store_result("after", {"n": number})
+            assert list(status.results) == list(load_run(status.folder).results) == ["before", "after"]
+        moment = status.record_snapshot("Hand", "y").snapshot_id
+        with Status.join(status.folder) as guest:
+            guest.restore_from_snapshot(moment)
+            assert list(guest.results) == ["before", "after"]
+            guest.restore_from_snapshot(taken)
+            assert list(guest.results) == ["before"]
+        assert list(status.results) == ["before"]
+    assert list(load_run(status.folder).results) == ["before"]

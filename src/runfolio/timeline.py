@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import chain
 from operator import attrgetter, itemgetter
 from typing import Any
 
 from runfolio.errors import NotFoundError
 from runfolio.layout import MAIN_WRITER
-from runfolio.records import Metadata, Snapshot
+from runfolio.records import Event, Metadata, Snapshot
 
 Stream = dict[str, list[Any]]
 """One writer's records by kind, each list in the order of `seq`."""
 
+Behind = dict[str | None, datetime]
+"""The earliest time that a restore can have, by the id of the snapshot."""
+
 _seq = attrgetter("seq")
-_BEGINNING = datetime.min.replace(tzinfo=UTC)
+_BEGINNING, _END = (time.replace(tzinfo=UTC) for time in (datetime.min, datetime.max))
+_MOMENT = timedelta(microseconds=1)
 
 
 class Timeline:
@@ -38,7 +42,8 @@ class Timeline:
         sizes = {name: {kind: len(stream[kind]) for kind in list(stream)} for name, stream in self.streams.items()}
         known, merged = self._merged
         if sizes != known:
-            timed = chain.from_iterable(map(self._timed, self.streams))
+            behind = self._behind_restored()
+            timed = chain.from_iterable(self._timed(writer, behind) for writer in self.streams)
             merged = [(kind, record) for *_, kind, record in sorted(timed, key=itemgetter(0, 1))]
             self._merged = sizes, merged
         return merged
@@ -57,8 +62,13 @@ class Timeline:
         Raises NotFoundError.
         """
         for writer, last in self._snapshots(snapshot_id):
+            if len(self.streams) == 1:
+                return Timeline({writer: _until_seq(self.streams[writer], last.seq)})
+            behind = self._behind_restored()
+            timed = self._timed(writer, behind)
+            end = next((time, place) for time, place, _, record in timed if record.seq == last.seq)
             streams = {
-                name: _until_seq(stream, last.seq if name == writer else self._last_seq(name, writer, last))
+                name: _until_seq(stream, last.seq if name == writer else self._last_seq(name, end, behind))
                 for name, stream in self.streams.items()
             }
             return Timeline(streams)
@@ -89,26 +99,44 @@ class Timeline:
                 if snapshot.snapshot_id == snapshot_id:
                     yield writer, snapshot
 
-    def _timed(self, writer: str) -> Iterator[tuple[datetime, tuple[str, ...], str, Any]]:
+    def _behind_restored(self) -> Behind:
+        """The earliest times of restores: another writer may have taken the snapshot, by a clock that is ahead."""
+        events = (event for stream in self.streams.values() for event in stream.get("event", ()))
+        restored = set(map(_restored, events)) - {None}
+        behind: Behind = {}
+        for _ in self.streams if restored else ():  # a snapshot may itself stand behind a restore of another writer
+            known = behind
+            behind = {
+                record.snapshot_id: min(time, _END - _MOMENT) + _MOMENT
+                for writer in self.streams
+                for time, _, kind, record in self._timed(writer, known)
+                if kind == "snapshot" and record.snapshot_id in restored
+            }
+            if behind == known:
+                break
+        return behind
+
+    def _timed(self, writer: str, behind: Behind) -> Iterator[tuple[datetime, tuple[str, ...], str, Any]]:
         """A writer's records in order, each with the time and place by which it is merged, and its kind.
 
         The time is the latest timestamp that the writer's lines have up to it, or those of the writer that it goes on
-        for: a clock that is set back does not change the order. A line without a timestamp stays behind the one before.
+        for: a clock that is set back does not change the order. A line without a timestamp stays behind the one before,
+        and a restore, with what follows it, behind its snapshot.
         """
         stream = self.streams[writer]
         rows = sorted(((record.seq, kind, record) for kind in stream for record in stream[kind]), key=itemgetter(0))
         place = self.chain(writer)
-        latest = self._latest(place[:-1])
+        latest = self._latest(place[:-1], behind)
         for _, kind, record in rows:
             latest = max(latest, getattr(record, "timestamp", latest))
+            if behind:
+                latest = max(latest, behind.get(_restored(record), latest))
             yield latest, place, kind, record
 
-    def _last_seq(self, writer: str, other: str, snapshot: Snapshot[Metadata]) -> int:
-        """The last line that a writer wrote up to another's snapshot."""
-        timed = self._timed(other)
-        end = next((time, place) for time, place, _, record in timed if record.seq == snapshot.seq)
+    def _last_seq(self, writer: str, end: tuple[datetime, tuple[str, ...]], behind: Behind) -> int:
+        """The last line that a writer wrote up to another's, by the time and place of that."""
         last = 0
-        for time, place, _, record in self._timed(writer):
+        for time, place, _, record in self._timed(writer, behind):
             if (time, place) > end:
                 break
             last = record.seq
@@ -126,15 +154,20 @@ class Timeline:
             name = continues.get("writer") if isinstance(continues, dict) else None
         return tuple(found)
 
-    def _latest(self, writers: tuple[str, ...]) -> datetime:
+    def _latest(self, writers: tuple[str, ...], behind: Behind) -> datetime:
         times = (
-            record.timestamp
+            max(record.timestamp, behind.get(_restored(record), _BEGINNING))
             for writer in writers
             for records in self.streams[writer].values()
             for record in records
             if hasattr(record, "timestamp")
         )
         return max(times, default=_BEGINNING)
+
+
+def _restored(record: Any) -> str | None:
+    """The snapshot that a record takes the state back to."""
+    return record.snapshot_id if isinstance(record, Event) and record.type == "restore" else None
 
 
 def _of_one(stream: Stream, kinds: tuple[str, ...]) -> list[Any]:

@@ -101,8 +101,7 @@ class Machine(RuleBasedStateMachine):
     @rule(kind=kinds)
     def write(self, kind: str) -> None:
         name = f"0-{next(self.numbers)}"
-        self.record(self.status, kind, name)
-        self.take(kind, name)
+        self.take(kind, name, self.record(self.status, kind, name))
 
     @live
     @rule()
@@ -153,14 +152,14 @@ class Machine(RuleBasedStateMachine):
             return status.record_timing("Hand", name, "by hand", 0, 1, context=payload(name))
         return status.store_result(name, report(name))
 
-    def take(self, kind: str, name: str) -> None:
+    def take(self, kind: str, name: str, record: Any) -> None:
         """It was acknowledged."""
         self.unfinished = None
         self.acknowledged.append(f"{kind}:{name}")
         if kind == "result":
             self.standing.append(name)
         if kind == "snapshot":
-            self.snapshots[f"{self.status.snapshots[-1].snapshot_id}"] = list(self.standing)
+            self.snapshots[record.snapshot_id] = list(self.standing)
 
     # What goes wrong
 
