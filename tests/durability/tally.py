@@ -13,9 +13,14 @@ import json
 import platform
 import re
 import sys
-from dataclasses import asdict, dataclass
+from collections import Counter
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from pathlib import Path
+
+_FORM = re.compile(r"a run (?:small|ended|killed|resumed|pipeline)\b")
+_NOTE = re.compile(r", (\d+) (that verify alone tells|in locks of the dead, and such, that nothing tells|of a .*)")
+_NUMBER = re.compile(r"\d+")
 
 RESULTS = Path(__file__).parent / "results"
 PAGE = Path(__file__).parents[2] / "docs" / "durability.md"
@@ -60,18 +65,42 @@ def table() -> str:
     head = ["test", "trials", "faults fired", "acknowledged", "lost", "silent", "uncaught", "negative control", "seed"]
     lines = ["| " + " | ".join(head) + " |", "|---|" + "--:|" * 6 + "---|--:|"]
     systems, dates = set(), set()
+    rows: list[Row] = []
     for path in sorted(RESULTS.glob("*.json")):
         found = json.loads(path.read_text())
         systems.add(f"{found['system']}, Python {found['python']}")
         dates.add(found["date"])
-        for row in (Row(**one) for one in found["rows"]):
-            counts = (row.trials, row.faults, row.acknowledged, row.lost, row.silent, row.uncaught)
-            cells = [row.test, *("" if n is None else f"{n:,}" for n in counts), row.control, str(row.seed or "")]
-            lines.append("| " + " | ".join(cells) + " |")
+        rows += [Row(**one) for one in found["rows"]]
+    for row in together(rows):
+        counts = (row.trials, row.faults, row.acknowledged, row.lost, row.silent, row.uncaught)
+        cells = [row.test, *("" if n is None else f"{n:,}" for n in counts), row.control, str(row.seed or "")]
+        lines.append("| " + " | ".join(cells) + " |")
     if not dates:
         return "There are no results of a long run yet.\n"
     days = min(dates) if len(dates) == 1 else f"{min(dates)} to {max(dates)}"
     return "\n".join(lines) + f"\n\nMeasured on {days}, {'; '.join(sorted(systems))}.\n"
+
+
+def together(rows: list[Row]) -> list[Row]:
+    """Rows of one test on runs of several forms as one row, in which all numbers are sums."""
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(_NOTE.sub("", _FORM.sub("a run", row.test)), []).append(row)
+    return [one[0] if len(one) == 1 else _sum(test, one) for test, one in groups.items()]
+
+
+def _sum(test: str, rows: list[Row]) -> Row:
+    notes: Counter[str] = Counter()
+    for row in rows:
+        notes.update({what: int(number) for number, what in _NOTE.findall(row.test)})
+    told = "".join(f", {number:,} {what}" for what, number in notes.items())
+    counts = {
+        name: sum(getattr(row, name) or 0 for row in rows)
+        for name in ("trials", "faults", "acknowledged", "lost", "silent", "uncaught", "seconds")
+    }
+    missed = sum(int(number) for row in rows for number in _NUMBER.findall(row.control))
+    control = _NUMBER.sub(f"{missed:,}", rows[0].control)
+    return replace(rows[0], test=f"{test}, of {len(rows)} forms{told}", control=control, **counts)
 
 
 def page(text: str) -> str:

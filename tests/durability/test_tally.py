@@ -27,6 +27,18 @@ def test_a_row_is_told_as_it_was_measured(tmp_path, monkeypatch):
     assert json.loads((tmp_path / "kills.json").read_text())["date"] in tallies.table()
 
 
+def test_rows_of_runs_of_several_forms_are_one_row_of_sums():
+    rows = [
+        row(test="a line of a run ended cut, 3 that verify alone tells", trials=10, acknowledged=5, control="missed 7"),
+        row(test="a line of a run small cut", trials=20, acknowledged=6, control="missed 8"),
+        row(),
+    ]
+    found, other = tallies.together(rows)
+    assert other == row()
+    assert found.test == "a line of a run cut, of 2 forms, 3 that verify alone tells"
+    assert (found.trials, found.acknowledged, found.control, found.seconds) == (30, 11, "missed 15", 3.0)
+
+
 @pytest.mark.parametrize("wrong", [{"lost": 1}, {"silent": 1}, {"uncaught": 1}, {"faults": 0}, {"control": ""}])
 def test_a_row_that_shows_a_loss_or_proves_nothing_is_an_error(tally, wrong):
     with pytest.raises(AssertionError):
