@@ -13,7 +13,7 @@ import pytest
 
 from runfolio import Status, load_run
 from runfolio.clock import Clock
-from runfolio.errors import DuplicateKeyError, NotFoundError, RunEndedError, UsageError
+from runfolio.errors import DuplicateKeyError, NotFoundError, RunEndedError, UsageError, WriteError
 
 WORKER = """
 import sys
@@ -189,3 +189,19 @@ def test_a_snapshot_that_a_guest_took_by_a_clock_that_is_ahead_can_be_restored(t
             assert list(guest.results) == ["before"]
         assert list(status.results) == ["before"]
     assert list(load_run(status.folder).results) == ["before"]
+
+
+def test_who_could_not_resume_a_run_may_try_again(tmp_path, monkeypatch):
+    """The error is kept, and with it all that was on the way: nothing of it holds the lock."""
+    with pytest.raises(LookupError), Status(root=tmp_path) as status:
+        raise LookupError
+    in_the_way = status.folder / "snapshots.aaaaaaaa.jsonl"
+    in_the_way.mkdir()
+    with monkeypatch.context() as patched:
+        patched.setattr("runfolio.layout.token", lambda length: "a" * length)
+        with pytest.raises(WriteError, match="could not write") as caught:
+            Status.resume(status.folder)
+    in_the_way.rmdir()
+    with Status.resume(status.folder) as again:
+        again.log("it goes on")
+    assert caught.value.file == str(in_the_way) and load_run(status.folder).state == "completed"

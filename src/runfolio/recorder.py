@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec import Struct, to_builtins
@@ -396,7 +398,7 @@ class Recorder:
 
     def join(self, attempt: Attempt) -> None:
         """Take part in a run that another process writes. What it stored so far can't be stored again."""
-        with self.mutex:
+        with self.mutex, self._let_go_on_failure():
             self.writer.join(attempt)
             self._keys = set(attempt.standing.results)
 
@@ -412,7 +414,7 @@ class Recorder:
     def resume(self, attempt: Attempt) -> None:
         """Take up a run where it was left: what no committed step stored can be stored again."""
         standing = attempt.standing
-        with self.mutex:
+        with self.mutex, self._let_go_on_failure():
             self.writer.resume(attempt)
             committed = (key for key, result in standing.results.items() if result.path in standing.committed)
             self._keys = {*committed, *(key for key, result in standing.results.items() if not result.path)}
@@ -420,6 +422,15 @@ class Recorder:
             self._restored = Position(standing.path, standing.passed_on)
             self._restores += 1
             self._snapshot_of_last({"point": "resume"})
+
+    @contextmanager
+    def _let_go_on_failure(self) -> Iterator[None]:
+        """Hold no lock if the block fails: who catches the error may try again."""
+        try:
+            yield
+        except BaseException:
+            self.writer.let_go()
+            raise
 
     def _last_snapshot(self, state: State, failure: Failure | None) -> None:
         context: dict[str, Any] = {"point": state}

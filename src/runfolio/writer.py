@@ -248,6 +248,11 @@ class Writer:
         finally:
             self.losses.warn(self.folder)
 
+    def let_go(self) -> None:
+        """Give locks and descriptors back without an end. Safe to call twice."""
+        with suppress(WriteError):
+            _close(self._owned)
+
     def _take_up(self, attempt: Attempt) -> None:
         self.history, self._run_id = attempt.history, attempt.header.run_id
         self._start_time = attempt.start_time
