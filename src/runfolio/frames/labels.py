@@ -86,8 +86,10 @@ def restore_labels(description: Description) -> Any:
 
 
 def restore_range(bounds: list[int], name: Any) -> pd.RangeIndex:
-    """Return the RangeIndex of start, stop and step."""
+    """Return the RangeIndex of start, stop and step. Raises ValueError for bounds that pandas would stumble over."""
     start, stop, step = bounds
+    if not all(-(2**63) <= bound < 2**63 for bound in bounds):
+        raise ValueError(f"an index from {start} to {stop}")
     return pd.RangeIndex(start, stop, step, name=name)
 
 

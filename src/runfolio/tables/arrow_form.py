@@ -33,6 +33,7 @@ from runfolio.frames import ROWS_NAME, WRITE_OPTIONS
 from runfolio.frames.names import carrier_names
 from runfolio.frames.refusal import Refusal
 from runfolio.tables.forms import Carried
+from runfolio.tables.messages import is_compressed
 
 __all__ = ["BATCHES", "TABLES", "describe", "schema_of"]
 
@@ -368,7 +369,21 @@ def _bytes(labels: pa.Array) -> str:
 
 
 def _array(text: str) -> pa.Array:
-    return pa.ipc.open_stream(base64.b64decode(text, validate=True)).read_next_batch().column(0)
+    """The dictionary of a footer. Raises ValueError if it is none.
+
+    Arrow trusts what it is told of offsets, and unpacks what is compressed however much that is: it is checked whole,
+    and may not take more than its bytes.
+    """
+    data = base64.b64decode(text, validate=True)
+    messages = list(pa.ipc.MessageReader.open_stream(data))
+    if [message.type for message in messages] != ["schema", "record batch"] or is_compressed(messages[1].metadata):
+        raise ValueError("a dictionary that is none")
+    batch = pa.ipc.open_stream(data).read_next_batch()
+    if not batch.num_columns:
+        raise ValueError("a dictionary that is none")
+    labels = batch.column(0)
+    labels.validate(full=True)
+    return labels
 
 
 def _first_line(error: BaseException) -> str:

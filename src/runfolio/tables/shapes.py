@@ -60,7 +60,7 @@ def shape_of(folder: Path, name: str) -> Shape:
             os.fdopen(open_within(folder, name), "rb") as opened,
             pa.OSFile(path_of(opened.fileno(), folder / name)) as source,
         ):
-            sizes.admit_footer(source, str(folder / name))
+            sizes.admitted_footer(source, str(folder / name))
             file = pq.ParquetFile(source, thrift_string_size_limit=MAX_METADATA)
             footer = footers.decode(file.metadata.metadata)
             return _shape(footer, file.metadata.num_rows, file.schema_arrow.names)

@@ -14,16 +14,19 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from runfolio.limits import admit, max_result_bytes
-from runfolio.tables.depths import check_depth
+from runfolio.tables.metadata import Chunk, check_depth, chunks
 
-__all__ = ["admit_footer", "admit_groups"]
+__all__ = ["Sizes", "admitted_footer"]
 
-_WIDTHS = {"BOOLEAN": 1, "INT32": 4, "INT64": 8, "INT96": 8, "FLOAT": 4, "DOUBLE": 8}
+_BYTE_ARRAY = 6
+_WIDTHS = {0: 1, 1: 4, 2: 8, 3: 8, 4: 4, 5: 8}
+"""Of booleans, of integers of 32, 64 and 96 bits, of floats of 32 and 64 bits."""
+
 _OFFSET = 16
 """Of a text beside itself: where it ends, or which one of a dictionary it is. A decimal takes as much."""
 
-_ONCE = {"RLE_DICTIONARY", "PLAIN_DICTIONARY", "DELTA_BYTE_ARRAY"}
-"""Encodings that have a text once for many rows that are of it, or begin with it."""
+_ONCE = {2, 7, 8}
+"""Encodings that have a text once for many rows that are of it, or begin with it: dictionaries, DELTA_BYTE_ARRAY."""
 
 _FOOTER_GROWTH = 8
 """A footer's bytes become so many times as many objects."""
@@ -34,34 +37,49 @@ _BUFFER = 65536
 _IN_PIECES = "read it in pieces with batches(size=...), or "
 
 
-def admit_footer(source: Any, path: str) -> None:
-    """Raise TooLargeError for a file whose footer takes more memory than a result may; `source` is an Arrow file.
+def admitted_footer(source: Any, path: str) -> bytes:
+    """The footer of a file; `source` is an Arrow file. Raises TooLargeError if it takes more memory than a result may.
 
     Raises DamageError, or IndexError, for a footer that Arrow had better not see.
     """
     size = source.size()
     if size < _TAIL:
-        return
+        return b""
     source.seek(size - _TAIL)
     length = int.from_bytes(source.read(4), "little")
+    footer = b""
     if length <= size - _TAIL:
         admit(_FOOTER_GROWTH * length, path)
         source.seek(size - _TAIL - length)
-        check_depth(source.read(length))
+        footer = source.read(length)
+        check_depth(footer)
     source.seek(0)
+    return footer
 
 
-def admit_groups(source: Any, parquet: pq.ParquetFile, names: list[str], groups: Iterable[int], path: str) -> None:
-    """Raise TooLargeError if these columns of these row groups take more memory than a result may."""
-    places = _columns(parquet, names)
-    chunks = [_Chunk(source, parquet, group, place) for group in groups for place in places]
-    needed, most = 0, max_result_bytes()
-    # Each is closer than the one before and takes longer: that of any usual file is below by the first.
-    for estimate in (_Chunk.bound, _Chunk.likely, _Chunk.exact):
-        needed = sum(map(estimate, chunks))
-        if needed <= most or sum(chunk.least for chunk in chunks) > most:
-            break
-    admit(needed, path, _IN_PIECES)
+class Sizes:
+    """What the tables of a Parquet file take."""
+
+    def __init__(self, source: Any, parquet: pq.ParquetFile, footer: bytes, path: str) -> None:
+        self._source, self._parquet = source, parquet
+        self._chunks = chunks(footer)
+        self._path = path
+
+    def admit(self, names: list[str], groups: Iterable[int]) -> None:
+        """Raise TooLargeError if these columns of these row groups take more memory than a result may."""
+        places = _columns(self._parquet, names)
+        found = [
+            _Chunk(self._source, self._parquet, group, place, self._chunks[group][place])
+            for group in groups
+            for place in places
+        ]
+        needed, most = 0, max_result_bytes()
+        # Each is closer than the one before and takes longer: that of any usual file is below by the first.
+        for estimate in (_Chunk.bound, _Chunk.likely, _Chunk.exact):
+            needed = sum(map(estimate, found))
+            if needed <= most or sum(chunk.least for chunk in found) > most:
+                break
+        admit(needed, self._path, _IN_PIECES)
 
 
 def _columns(parquet: pq.ParquetFile, names: list[str]) -> list[int]:
@@ -77,18 +95,14 @@ def _prefixes(path: str) -> list[str]:
 class _Chunk:
     """One column of a row group."""
 
-    def __init__(self, source: Any, parquet: pq.ParquetFile, group: int, place: int) -> None:
-        told = parquet.metadata.row_group(group)
-        found = told.column(place)
-        self._open = (source, parquet.metadata, group, found.path_in_schema)
-        self._unpacked: int = max(found.total_uncompressed_size, 0)
-        self._values: int = max(found.num_values, told.num_rows, 0)
-        is_text = found.physical_type == "BYTE_ARRAY"
-        stands_once = not _ONCE.isdisjoint(found.encodings)
-        self._may_grow = is_text and stands_once and not _is_dictionary(parquet, found.path_in_schema)
-        self._width: int = _WIDTHS.get(found.physical_type) or max(
-            parquet.metadata.schema.column(place).length, _OFFSET
-        )
+    def __init__(self, source: Any, parquet: pq.ParquetFile, group: int, place: int, told: Chunk) -> None:
+        column = parquet.metadata.schema.column(place)
+        self._open = (source, parquet.metadata, group, column.path)
+        self._unpacked = max(told.unpacked, 0)
+        self._values: int = max(told.values, parquet.metadata.row_group(group).num_rows, 0)
+        stands_once = not _ONCE.isdisjoint(told.encodings)
+        self._may_grow = told.physical == _BYTE_ARRAY and stands_once and not _is_dictionary(parquet, column.path)
+        self._width: int = _WIDTHS.get(told.physical) or max(column.length, _OFFSET)
 
     @property
     def least(self) -> int:

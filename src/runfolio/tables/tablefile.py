@@ -79,14 +79,14 @@ class TableFile:
 
     def __init__(self, source: Any, file: Checked) -> None:
         self._path = str(file.path)
-        self._source = source
         with self._told():
-            sizes.admit_footer(source, self._path)
+            own_footer = sizes.admitted_footer(source, self._path)
             self._parquet = pq.ParquetFile(
                 source,
                 page_checksum_verification=True,
                 thrift_string_size_limit=MAX_METADATA,
             )
+            self._sizes = sizes.Sizes(source, self._parquet, own_footer, self._path)
             footer = footers.decode(self._parquet.metadata.metadata)
             rows = self._parquet.metadata.num_rows
             if footer.get("kind") == "stream":
@@ -130,7 +130,7 @@ class TableFile:
             groups.admit(self._parquet.metadata.num_rows)
 
     def _groups(self, wanted: list[Any] | None) -> _Groups:
-        return _Groups(self._source, self._parquet, self._stored(wanted), self._path)
+        return _Groups(self._sizes, self._parquet, self._stored(wanted))
 
     def _stored(self, wanted: list[Any] | None) -> list[str]:
         form = form_of(self.kind)
@@ -172,11 +172,10 @@ def _unreadable(path: str, error: Exception) -> DamageError:
 class _Groups:
     """The rows of a file, taken from the front, a row group at a time."""
 
-    def __init__(self, source: Any, parquet: pq.ParquetFile, names: list[str], path: str) -> None:
-        self._source = source
+    def __init__(self, sizes: sizes.Sizes, parquet: pq.ParquetFile, names: list[str]) -> None:
+        self._sizes = sizes
         self._parquet = parquet
         self._names = names
-        self._path = path
         self._next = 0
         self._rest: list[pa.Table] = []
 
@@ -186,7 +185,7 @@ class _Groups:
         while rows < count and groups.stop < self._parquet.num_row_groups:
             rows += self._parquet.metadata.row_group(groups.stop).num_rows
             groups = range(groups.start, groups.stop + 1)
-        sizes.admit_groups(self._source, self._parquet, self._names, groups, self._path)
+        self._sizes.admit(self._names, groups)
 
     def take(self, count: int) -> pa.Table:
         """The next rows. Raises TooLargeError."""
