@@ -14,6 +14,7 @@ import pytest
 from runfolio import Status, load_run
 from runfolio.clock import Clock
 from runfolio.errors import DuplicateKeyError, NotFoundError, RunEndedError, UsageError, WriteError
+from runfolio.verification import verify
 
 WORKER = """
 import sys
@@ -132,7 +133,7 @@ def test_a_run_with_a_live_guest_can_not_be_resumed_once_its_own_writer_is_gone(
         "print(s.folder, flush=True); sys.stdin.read(); os.kill(os.getpid(), 9)"
     )
     process = subprocess.Popen(
-        [sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-u", "-c", code, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     folder = process.stdout.readline().strip()
     guest = Status.join(folder)
@@ -205,3 +206,28 @@ def test_who_could_not_resume_a_run_may_try_again(tmp_path, monkeypatch):
     with Status.resume(status.folder) as again:
         again.log("it goes on")
     assert caught.value.file == str(in_the_way) and load_run(status.folder).state == "completed"
+
+
+def test_a_guest_that_notices_the_end_within_its_block_leaves_totals_digests_and_no_lock(begun):
+    with pytest.raises(RunEndedError), Status.join(begun.folder) as guest:
+        begun.complete()
+        for number in range(1000):
+            guest.log(f"after the end {number}")
+            time.sleep(0.01)
+    assert subprocess.run(["sha256sum", "--quiet", "-c", "SHA256SUMS"], cwd=begun.folder, check=False).returncode == 0
+    assert not list(begun.folder.glob("*.lock"))
+    found = verify(begun.folder)
+    assert (found.findings, found.notes) == ([], [])
+
+
+def test_a_guest_of_a_run_whose_own_process_is_gone_says_so(tmp_path):
+    code = "import sys; from runfolio import Status; s = Status(root=sys.argv[1]); s.start(); print(s.folder); input()"
+    own = subprocess.Popen(
+        [sys.executable, "-u", "-c", code, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    with own, Status.join(own.stdout.readline().strip()) as guest:
+        assert guest.state == "in_progress"
+        own.kill()
+        own.wait()
+        assert guest.state == load_run(guest.folder).state == "interrupted"
+        assert "is gone" in guest.state_reason

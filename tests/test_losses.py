@@ -267,3 +267,15 @@ class TestCounted:
         with pytest.raises(UsageError):
             lossy.record_change("UPDATED", "x")
         assert lossy.lost == 0
+
+
+def test_what_is_lost_with_the_folder_is_still_counted(root):
+    status = Status(on_write_error="warn")
+    status.log("kept")
+    shutil.rmtree(status.folder)
+    with pytest.warns(WriteWarning):
+        while not status.lost:
+            status.log("gone with it")
+            time.sleep(0.05)
+        assert status.lost > 0
+        status.complete()

@@ -17,6 +17,7 @@ import pytest
 
 from runfolio import Run, Schema, Status
 from runfolio.errors import FormatError, NotFoundError
+from runfolio.repair import repair
 from runfolio.verification import verify
 
 from .damage import content, record_interrupted
@@ -331,3 +332,33 @@ class TestANote:
             "it has 3 rows and 3 columns, and 1 and 3 by its schema",
             "it has a column 'age' of dtype int64, which is float64 by its schema",
         ]
+
+
+def test_what_was_cut_off_an_ended_run_is_still_told_once_it_was_resumed(tmp_path):
+    with pytest.raises(LookupError), Status(root=tmp_path) as status:
+        for number in range(5):
+            status.record_change("UPDATE", str(number))
+        raise LookupError
+    path = status.folder / "changes.jsonl"
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:3]))
+    told = [one for one in verify(status.folder).findings if one.file == "changes.jsonl" and "cut" in one.reason]
+    with Status.resume(status.folder) as again:
+        again.record_change("UPDATE", "later")
+    after = verify(again.folder)
+    assert len(told) == 1 and told[0] in after.findings
+    assert verify(repair(again.folder).folder).findings == []
+
+
+@pytest.mark.filterwarnings("ignore::runfolio.errors.DamageWarning")
+def test_a_copy_of_an_ended_run_is_checked_whole_though_a_lock_in_it_looks_young(tmp_path):
+    code = "import os, sys; from runfolio import Status; s = Status(root=sys.argv[1]); s.log('x'); os._exit(0)"
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "runs")], check=True)
+    (folder,) = (tmp_path / "runs").iterdir()
+    with Status.resume(folder):
+        pass
+    assert list(folder.glob("*.lock")), "that of the process which was stopped"
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy, copy_function=shutil.copyfile)
+    (copy / "SHA256SUMS").unlink()
+    assert [one.file for one in verify(copy).findings] == ["SHA256SUMS"]
+    assert verify(repair(copy).folder).findings == []

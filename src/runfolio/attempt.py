@@ -9,7 +9,7 @@ from msgspec import Struct
 from runfolio.errors import UsageError
 from runfolio.history import History
 from runfolio.policy import Policy, access_of
-from runfolio.records import Continued, Header, SegmentFile
+from runfolio.records import Continued, Header
 from runfolio.run import Run
 from runfolio.standing import Standing
 
@@ -76,16 +76,11 @@ def _opened(folder: Path) -> tuple[Run, Header, datetime]:
 def _attempt(folder: Path, run: Run, header: Header, start: datetime) -> Attempt:
     history = run._history
     writers = history.timeline.attempts()
-    left = [
-        SegmentFile(tail.path.name, tail.lines, tail.offset)
-        for writer, tail in history.tails()
-        if writer == writers[-1]
-    ]
     return Attempt(
         history=History(folder.absolute()),
         header=header,
         standing=run._stand(),
-        left=Continued(writers[-1], left),
+        left=Continued(writers[-1], run.left_by(writers[-1])),
         start_time=start,
         spent_seconds=sum(map(history.timeline.seconds, writers)),
         policy=Policy(durability="power" if header.durability == "power" else "process", access=access_of(folder)),

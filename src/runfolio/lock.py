@@ -51,10 +51,11 @@ class Holder(Struct, frozen=True):
 
 
 class Life(Struct, frozen=True):
-    """Whether a writer lives, and how that is known."""
+    """Whether a writer lives, and how that is known: by the kernel, or presumed."""
 
     alive: bool
     reason: str
+    is_presumed: bool = False
 
 
 class Lock:
@@ -135,8 +136,8 @@ def boot_id() -> str:
 def _presume(silence: float, holder: Holder) -> Life:
     who = f"its writer, process {holder.pid} on {holder.host}, can't be asked from here (another machine, or a copy)"
     if silence < SILENCE_SECONDS:
-        return Life(True, f"{who}; its last sign of life is {max(silence, 0):.0f} s old")
-    return Life(False, f"presumed: {who}, and there is no sign of life for {silence:.0f} s")
+        return Life(True, f"{who}; its last sign of life is {max(silence, 0):.0f} s old", is_presumed=True)
+    return Life(False, f"presumed: {who}, and there is no sign of life for {silence:.0f} s", is_presumed=True)
 
 
 def _held(path: Path) -> bool:

@@ -17,7 +17,7 @@ from msgspec import Struct, to_builtins
 from runfolio import layout
 from runfolio.arguments import message_of
 from runfolio.clock import Clock
-from runfolio.errors import DuplicateKeyError, WriteError
+from runfolio.errors import DuplicateKeyError, RunEndedError, WriteError
 from runfolio.field import ChangeType, Profile
 from runfolio.records import (
     Change,
@@ -405,11 +405,15 @@ class Recorder:
     def leave(self, error: BaseException | None) -> None:
         """Let go of a run that goes on without this process, and say in it if an error is why."""
         with self.mutex:
-            if error is not None:
-                described = f"{type(error).__name__}: {message_of(error)}"[:1000]
-                self.log(None, described, "error", {})
-            self.flush_progress(None)
-            self.writer.leave()
+            try:
+                if error is not None and self.writer.ended is None:
+                    described = f"{type(error).__name__}: {message_of(error)}"[:1000]
+                    self.log(None, described, "error", {})
+                self.flush_progress(None)
+            except RunEndedError:  # it has just been noticed
+                pass
+            finally:
+                self.writer.leave()
 
     def resume(self, attempt: Attempt) -> None:
         """Take up a run where it was left: what no committed step stored can be stored again."""

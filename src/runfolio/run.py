@@ -14,11 +14,15 @@ from runfolio.errors import DamageError, DamageWarning, FormatError, RunfolioErr
 from runfolio.files import journals, locks, result_files
 from runfolio.history import History
 from runfolio.lock import Life, probe
-from runfolio.records import Finding, Header, Lost, Manifest, SegmentFile
+from runfolio.records import Event, Finding, Header, Lost, Manifest, SegmentFile
+from runfolio.timeline import Timeline
 from runfolio.view import RunView, converted
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+_ENDED = ("completed", "failed")
 
 
 def load_run(run: str | PathLike[str], *, root: str | PathLike[str] | None = None) -> Run:
@@ -38,6 +42,20 @@ def load_run(run: str | PathLike[str], *, root: str | PathLike[str] | None = Non
     return loaded
 
 
+def lives_of(folder: Path) -> dict[str, Life]:
+    """Whether each writer lives that has a lock. Raises FormatError if the folder can't be read."""
+    return {writer: probe(path, time.time()) for writer, path in locks(folder)}
+
+
+def life_of(timeline: Timeline, event: Event | None, lives: dict[str, Life]) -> Life:
+    """Whether the writer lives that wrote an event, or one that goes on for it after a write that failed."""
+    streams = timeline.streams.items()
+    writer = next((name for name, stream in streams if event in stream.get("event", ())), layout.MAIN_WRITER)
+    known = [life for name, life in lives.items() if writer in timeline.chain(name)]
+    alive = next((life for life in known if life.alive), None)
+    return alive or lives.get(writer) or Life(False, "its writer is gone: there is no lock file")
+
+
 class Run(RunView):
     """A run that was loaded: the getters answer as of then, or as of the last `refresh()`. Writing is refused."""
 
@@ -46,7 +64,9 @@ class Run(RunView):
     def __init__(self, folder: Path) -> None:
         super().__init__(History(folder))
         self._lives: dict[str, Life] = {}
+        self._missing: list[Finding] = []
         self._own: list[Finding] = []
+        self._lengths: dict[str, SegmentFile] = {}
         if not journals(folder) and not os.path.exists(folder / layout.RUN_FILE):  # noqa: PTH110  (never raises)
             raise FormatError(
                 f"{folder} is no run folder: it has neither records nor {layout.RUN_FILE}",
@@ -62,7 +82,11 @@ class Run(RunView):
             if self._began_meanwhile(found):
                 found = self._read()
             self._check_versions()
-            own = self._check_manifest(found) + self._strangers() + self._torn() + self._lost_results()
+            self._lengths = self._told_lengths(found)
+            if self.state in _ENDED:  # a lock that the dead left looks young in a copy
+                self._lives = {writer: life for writer, life in self._lives.items() if not life.is_presumed}
+            self._missing = self._gone()
+            own = self._check_manifest(found) + self._cuts() + self._strangers() + self._torn() + self._lost_results()
             self._own = own + self._unwritten()
         return self
 
@@ -73,7 +97,7 @@ class Run(RunView):
         are then at least as long as `run.json` says, for that is written after them.
         """
         folder = self._history.folder
-        self._lives = {writer: probe(path, time.time()) for writer, path in locks(folder)}
+        self._lives = lives_of(folder)
         found: Manifest | RunfolioError
         try:
             found = manifest.read(folder)
@@ -91,16 +115,10 @@ class Run(RunView):
     @property
     def damage(self) -> list[Finding]:
         """Every finding of something that is not as it was written, by file, line and byte; empty for a sound run."""
-        return [*self._history.findings, *self._own]
+        return [*self._missing, *self._history.findings, *self._own]
 
     def _life(self) -> Life:
-        event = self._state_event()
-        streams = self._history.timeline.streams.items()
-        writer = next((name for name, stream in streams if event in stream.get("event", ())), layout.MAIN_WRITER)
-        # A writer goes on in another segment after a write that failed; the lock of either tells.
-        known = [self._lives[name] for name in self._lives if writer in self._history.timeline.chain(name)]
-        alive = next((life for life in known if life.alive), None)
-        return alive or self._lives.get(writer) or Life(False, "its writer is gone: there is no lock file")
+        return life_of(self._history.timeline, self._state_event(), self._lives)
 
     def _check_versions(self) -> None:
         for event in self._events("segment"):
@@ -109,7 +127,7 @@ class Run(RunView):
 
     def _check_manifest(self, found: Manifest | RunfolioError) -> list[Finding]:
         """What `run.json` has to say against the journals."""
-        ended = self.state in ("completed", "failed")
+        ended = self.state in _ENDED
         alive = any(life.alive for life in self._lives.values())
         if isinstance(found, DamageError):
             return [Finding(file=layout.RUN_FILE, reason=str(found.__cause__))]
@@ -124,7 +142,7 @@ class Run(RunView):
         findings = [Finding(file=layout.RUN_FILE, reason=reason)] if stale else []
         if self.run_id not in (None, found.run_id):
             findings.append(Finding(file=layout.RUN_FILE, reason=f"it is of another run, {found.run_id}"))
-        return [*findings, *self._cuts(found)]
+        return findings
 
     def _strangers(self) -> list[Finding]:
         """Journals that another writer, or one of another run, began: somebody put them there."""
@@ -138,18 +156,46 @@ class Run(RunView):
                 findings.append(Finding(file=file, line=1, byte=0, reason=reason))
         return findings
 
-    def _cuts(self, found: Manifest) -> list[Finding]:
-        """Where journals are shorter than they were at the run's end, or when another segment went on for theirs."""
+    def _told_lengths(self, found: Manifest | RunfolioError) -> dict[str, SegmentFile]:
+        """How long each journal was at the run's end, or when another segment went on for its writer."""
+        segments = found.segments if isinstance(found, Manifest) else []
+        told: dict[str, SegmentFile] = {}
+        for file in (*(file for segment in segments for file in segment.files), *self._left()):
+            if file.file not in told or told[file.file].bytes < file.bytes:
+                told[file.file] = file
+        return told
+
+    def _gone(self) -> list[Finding]:
+        """Journals that are not there: told first, for what is missed in others comes of that."""
+        there = {tail.path.name for _, tail in self._history.tails()}
+        return [
+            Finding(file=file.file, reason=f"it is missing, with {file.lines} lines and {file.bytes} bytes")
+            for file in self._lengths.values()
+            if file.file not in there
+        ]
+
+    def _cuts(self) -> list[Finding]:
+        """Where journals are shorter than they were."""
         tails = {tail.path.name: tail for _, tail in self._history.tails()}
         findings = []
-        for file in (*(file for segment in found.segments for file in segment.files), *self._left()):
+        for file in self._lengths.values():
             tail = tails.get(file.file)
-            lines, size = (tail.lines, tail.offset + tail.rest) if tail else (0, 0)
-            if size < file.bytes:
-                gone = "it is missing: " if tail is None else ""
-                reason = f"{gone}cut: {lines} lines and {size} bytes of {file.lines} and {file.bytes} are left"
+            if tail is not None and (size := tail.offset + tail.rest) < file.bytes:
+                lines = tail.lines
+                reason = f"cut: {lines} lines and {size} bytes of {file.lines} and {file.bytes} are left"
                 findings.append(Finding(file=file.file, line=lines + 1, byte=size, reason=reason))
         return findings
+
+    def left_by(self, writer: str) -> list[SegmentFile]:
+        """Where a writer left its journals; and any that is shorter than it was, so that this is not forgotten."""
+        found = {tail.path.name: (name, tail) for name, tail in self._history.tails()}
+        left = {
+            file: SegmentFile(file, tail.lines, tail.offset) for file, (name, tail) in found.items() if name == writer
+        }
+        for file, told in self._lengths.items():
+            if file not in found or found[file][1].offset < told.bytes:
+                left[file] = told
+        return list(left.values())
 
     def _left(self) -> list[SegmentFile]:
         """Where journals stood when another segment went on for them."""

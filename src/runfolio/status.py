@@ -24,7 +24,7 @@ from runfolio.arguments import (
     text,
 )
 from runfolio.clock import SYSTEM, Clock
-from runfolio.errors import NotFoundError, RunfolioError, UsageError, WriteError
+from runfolio.errors import FormatError, NotFoundError, RunfolioError, UsageError, WriteError
 from runfolio.field import ChangeType, Profile
 from runfolio.lock import Life
 from runfolio.policy import Access, Durability, OnWriteError
@@ -228,13 +228,14 @@ class Status(RunView):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._recorder.writer.ended is not None or self._entered_by != os.getpid():
-            return  # it was ended in the block, or this is a forked child, and the run its parent's
+        guest = self._recorder.writer.guest
+        if self._entered_by != os.getpid() or (self._recorder.writer.ended is not None and not guest):
+            return  # this is a forked child, and the run its parent's; or it was ended in the block
         if error is None:
-            self._recorder.leave(None) if self._recorder.writer.guest else self.complete()
+            self._recorder.leave(None) if guest else self.complete()
             return
         try:
-            self._recorder.leave(error) if self._recorder.writer.guest else self.fail(error)
+            self._recorder.leave(error) if guest else self.fail(error)
         except RunfolioError as failure:
             error.add_note(f"runfolio could not record that the run failed: {failure}")
 
@@ -459,6 +460,10 @@ class Status(RunView):
         return writer.header("", layout.MAIN_WRITER, None) if writer.history is None else super()._header()
 
     def _life(self) -> Life:
+        if self._recorder.writer.guest and self.folder is not None:
+            from runfolio.run import life_of, lives_of  # noqa: PLC0415  (the run is another process's)
+
+            return life_of(super()._see(), self._state_event(), lives_of(self.folder))
         if self._recorder.writer.ended is not None:
             return Life(False, "its end could not be written")
         return Life(True, "this process writes it")
@@ -476,9 +481,13 @@ class Status(RunView):
 
     @property
     def lost(self) -> int:
-        """How many records and results could not be written so far, those included that the folder can't tell yet."""
-        untold = self._recorder.writer.losses.untold
-        return super().lost + (untold.records + untold.results if untold else 0)
+        """How many records and results could not be written so far, those included that the folder can't tell."""
+        losses = self._recorder.writer.losses
+        try:
+            told = super().lost
+        except FormatError:  # the folder is gone, and what this process lost is known here
+            return losses.total
+        return told + (losses.untold.records + losses.untold.results if losses.untold else 0)
 
     @property
     def folder(self) -> Path | None:
