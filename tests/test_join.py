@@ -209,11 +209,15 @@ def test_who_could_not_resume_a_run_may_try_again(tmp_path, monkeypatch):
 
 
 def test_a_guest_that_notices_the_end_within_its_block_leaves_totals_digests_and_no_lock(begun):
-    with pytest.raises(RunEndedError), Status.join(begun.folder) as guest:
-        begun.complete()
-        for number in range(1000):
-            guest.log(f"after the end {number}")
-            time.sleep(0.01)
+    def take_part() -> None:
+        with Status.join(begun.folder) as guest:
+            begun.complete()
+            for number in range(1000):
+                guest.log(f"after the end {number}")
+                time.sleep(0.01)
+
+    with pytest.raises(RunEndedError):
+        take_part()
     assert subprocess.run(["sha256sum", "--quiet", "-c", "SHA256SUMS"], cwd=begun.folder, check=False).returncode == 0
     assert not list(begun.folder.glob("*.lock"))
     found = verify(begun.folder)

@@ -314,7 +314,7 @@ class TestWhatIsLost:
         run = load_run(found.folder)
         assert (run.damage, run.lost) == ([], 1)
         assert {row.run_id: row.damage is None for row in scan()} == {status.run_id: False, found.run_id: True}
-        assert "the run went on without 1 records" in repairs(run)[0].findings[0].reason
+        assert "the run went on without 1 record" in repairs(run)[0].findings[0].reason
 
     @pytest.mark.parametrize("left", [0, 1])
     def test_of_a_run_that_is_cut_everywhere_there_is_a_sound_one(

@@ -112,6 +112,7 @@ def _target(folder: Path, to: str | PathLike[str] | None) -> Path:
 
 
 def _made(source: Run, found: Verification, temporary: Path, target: Path) -> Repaired:
+    temporary.parent.mkdir(parents=True, exist_ok=True)
     temporary.mkdir(0o700)
     maker = _Maker(source, found, temporary, target.name)
     maker.make()

@@ -248,7 +248,8 @@ class Run(RunView):
             lost = converted(event.context, Lost)
             writer = next((name for name, stream in writers if event in stream.get("event", ())), layout.MAIN_WRITER)
             count = f"{lost.records + lost.results:,}" if lost else "some"
-            reason = f"the run went on without {count} records before seq {event.seq}: {event.message}"
+            noun = "record" if count == "1" else "records"
+            reason = f"the run went on without {count} {noun} before seq {event.seq}: {event.message}"
             findings.append(Finding(file=layout.journal_name("event", writer), reason=reason))
         return findings
 

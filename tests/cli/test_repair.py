@@ -22,7 +22,7 @@ def test_the_new_run_is_told_with_what_is_in_it_and_what_is_lost(cli: Cli):
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout.splitlines() == [
         new.name,
-        f"{lines - 1} lines and 1 files are intact; 1 findings",
+        f"{lines - 1} lines and 1 file are intact; 1 finding",
         "lost: results/000001-loader-csv.parquet",
         str(new),
     ]

@@ -17,6 +17,7 @@ from runfolio.cli.terminal import (
     Styled,
     Text,
     complain,
+    counted,
     duration,
     echo_json,
     number,
@@ -103,7 +104,7 @@ def _print(on: Page, found: Comparison) -> None:
         _print_columns(on, key, list(pairs))
     on.line()
     if found.equal:
-        on.line(Styled("equal", "green"), f": {_counted(len(found.steps), 'step')}, and all that they gave")
+        on.line(Styled("equal", "green"), f": {counted(len(found.steps), 'step')}, and all that they gave")
     else:
         on.line(_summary(found))
     for note in found.notes:
@@ -191,14 +192,10 @@ def _summary(found: Comparison) -> str:
     columns = len(found.columns)
     told = [
         "another state" if found.a.state != found.b.state else "",
-        _counted(len(found.configuration), "setting") if found.configuration else "",
-        _counted(len(found.versions), "version") if found.versions else "",
-        _counted(len(found.inputs), "input file") if found.inputs else "",
-        f"{_counted(alone, 'step')} in one run only" if alone else "",
-        f"{_counted(columns, 'difference')} in {_counted(len(tables), 'table')}" if columns else "",
+        counted(len(found.configuration), "setting") if found.configuration else "",
+        counted(len(found.versions), "version") if found.versions else "",
+        counted(len(found.inputs), "input file") if found.inputs else "",
+        f"{counted(alone, 'step')} in one run only" if alone else "",
+        f"{counted(columns, 'difference')} in {counted(len(tables), 'table')}" if columns else "",
     ]
     return f"differ by {', '.join(filter(None, told))}"
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from runfolio.cli.options import EXIT_CODES, json_option, root_option
-from runfolio.cli.terminal import DAMAGE_STYLE, Page, Styled, echo_json, number, page
+from runfolio.cli.terminal import DAMAGE_STYLE, Page, Styled, counted, echo_json, page
 from runfolio.repair import Repaired, repair
 
 MOST = 20
@@ -38,7 +38,9 @@ def command(run: str, to: str | None, root: str | None, as_json: bool) -> None:
 
 def _print(on: Page, found: Repaired) -> None:
     on.line(Styled(found.run_id, "bold"))
-    on.line(f"{number(found.lines)} lines and {number(found.files)} files are intact; {found.findings:,} findings")
+    on.line(
+        f"{counted(found.lines, 'line')} and {counted(found.files, 'file')} are intact; {counted(found.findings, 'finding')}"
+    )
     for file in found.left_out[:MOST]:
         on.line(Styled(f"lost: {file}", DAMAGE_STYLE))
     if len(found.left_out) > MOST:

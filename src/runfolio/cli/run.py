@@ -26,10 +26,10 @@ from runfolio.cli.terminal import (
     Page,
     Styled,
     complain,
+    counted,
     duration,
     echo_json,
     give_up,
-    number,
     page,
     size,
 )
@@ -267,15 +267,11 @@ def _print_plan(executor: Executor, *, as_json: bool) -> None:
     on.line()
     done = done_of(executor, executor.status) if isinstance(executor.status, Run) else 0
     already = f"; {done:,} done already" if done else ""
-    on.line(f"{_count(len(plan), 'step')}, {_ends(plan):,} at the end of a branch{already}; nothing was run")
+    on.line(f"{counted(len(plan), 'step')}, {_ends(plan):,} at the end of a branch{already}; nothing was run")
 
 
 def _ends(plan: list[PlannedStep]) -> int:
     return len(plan) - len({step.parent for step in plan} - {None})
-
-
-def _count(count: int | None, what: str) -> str:
-    return f"{number(count)} {what}{'' if count == 1 else 's'}"
 
 
 # The end
@@ -285,8 +281,8 @@ def _print_end(on: Page, run: Run, executor: Executor, wanted: _Wanted) -> None:
     row = row_of(run)
     assert run.folder is not None
     state = Styled(run.state, STATE_STYLES[run.state])
-    steps = f"{done_of(executor, run):,} of {_count(len(executor.plan), 'step')}"
-    counts = f"{steps}, {_count(row.changes, 'schema change')}, {_count(row.results, 'result')}"
+    steps = f"{done_of(executor, run):,} of {counted(len(executor.plan), 'step')}"
+    counts = f"{steps}, {counted(row.changes, 'schema change')}, {counted(row.results, 'result')}"
     on.line()
     on.line(state, f" in {duration(row.duration_seconds)}: {counts}")
     on.line()
@@ -294,10 +290,11 @@ def _print_end(on: Page, run: Run, executor: Executor, wanted: _Wanted) -> None:
     on.table(_FILE_COLUMNS, _files(run.folder))
     on.line()
     where = "" if _is_default(run.folder.parent) else f" --root {quote(str(run.folder.parent))}"
-    on.line(Styled(f"runfolio show {row.run_id}{where}", "bold"), "  tells more")
+    name = quote(run.folder.name)
+    on.line(Styled(f"runfolio show {name}{where}", "bold"), "  tells more")
     if run.state != "completed":
         file = "" if wanted.file is None else f" {quote(wanted.file)}"
-        on.line(Styled(f"runfolio run{file} --resume {row.run_id}{where}", "bold"), "  goes on from here")
+        on.line(Styled(f"runfolio run{file} --resume {name}{where}", "bold"), "  goes on from here")
 
 
 def _is_default(root: Path) -> bool:
@@ -318,7 +315,7 @@ def _files(folder: Path) -> list[tuple[str, str, str]]:
     for path in sorted(folder.iterdir()):
         if path.is_dir():
             sizes = [below.lstat().st_size for below in path.iterdir()]
-            rows.append((f"{path.name}/", size(sum(sizes)), _count(len(sizes), "file") + " of data"))
+            rows.append((f"{path.name}/", size(sum(sizes)), counted(len(sizes), "file") + " of data"))
         elif not path.name.endswith(".lock"):
             known = "config.yaml" if is_config_name(path.name) else path.name
             holds = _HOLDS.get(known) or _HOLDS.get(known.partition(".")[0], "")

@@ -75,6 +75,15 @@ def number(value: int | None) -> str:
     return "-" if value is None else f"{value:,}"
 
 
+def counted(count: int | None, noun: str) -> str:
+    """A count and what it is of.
+
+    >>> counted(1, "step"), counted(1200, "step")
+    ('1 step', '1,200 steps')
+    """
+    return f"{number(count)} {noun}{'' if count == 1 else 's'}"
+
+
 def stamp(time: datetime | None) -> str:
     """A time in UTC as ISO 8601 to the second, without a blank."""
     return "-" if time is None else time.replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
