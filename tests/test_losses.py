@@ -216,7 +216,7 @@ class TestCounted:
             lossy.complete()
         assert Run(lossy.folder).state == "completed"
         assert list_runs()["damage"].to_list() == ["1 records could not be written"]
-        with pytest.warns(DamageWarning, match="went on without 1 records"):
+        with pytest.warns(DamageWarning, match="went on without 1 record"):
             load_run(lossy.folder)
 
     def test_an_end_that_can_not_be_written_reads_as_interrupted(self, lossy):

@@ -38,9 +38,8 @@ def command(run: str, to: str | None, root: str | None, as_json: bool) -> None:
 
 def _print(on: Page, found: Repaired) -> None:
     on.line(Styled(found.run_id, "bold"))
-    on.line(
-        f"{counted(found.lines, 'line')} and {counted(found.files, 'file')} are intact; {counted(found.findings, 'finding')}"
-    )
+    intact = f"{counted(found.lines, 'line')} and {counted(found.files, 'file')} are intact"
+    on.line(f"{intact}; {counted(found.findings, 'finding')}")
     for file in found.left_out[:MOST]:
         on.line(Styled(f"lost: {file}", DAMAGE_STYLE))
     if len(found.left_out) > MOST:
