@@ -14,7 +14,8 @@ from runfolio.errors import DamageError, DamageWarning, FormatError, RunfolioErr
 from runfolio.files import journals, locks, result_files
 from runfolio.history import History
 from runfolio.lock import Life, probe
-from runfolio.records import Finding, Header, Lost, Manifest, SegmentFile
+from runfolio.records import Event, Finding, Header, Lost, Manifest, SegmentFile
+from runfolio.timeline import Timeline
 from runfolio.view import RunView, converted
 
 if TYPE_CHECKING:
@@ -36,6 +37,20 @@ def load_run(run: str | PathLike[str], *, root: str | PathLike[str] | None = Non
         more = f", and {len(found) - 1} more" if len(found) > 1 else ""
         warnings.warn(f"{loaded.folder} is damaged: {found[0]}{more}; see run.damage", DamageWarning, stacklevel=2)
     return loaded
+
+
+def lives_of(folder: Path) -> dict[str, Life]:
+    """Whether each writer lives that has a lock. Raises FormatError if the folder can't be read."""
+    return {writer: probe(path, time.time()) for writer, path in locks(folder)}
+
+
+def life_of(timeline: Timeline, event: Event | None, lives: dict[str, Life]) -> Life:
+    """Whether the writer lives that wrote an event, or one that goes on for it after a write that failed."""
+    streams = timeline.streams.items()
+    writer = next((name for name, stream in streams if event in stream.get("event", ())), layout.MAIN_WRITER)
+    known = [life for name, life in lives.items() if writer in timeline.chain(name)]
+    alive = next((life for life in known if life.alive), None)
+    return alive or lives.get(writer) or Life(False, "its writer is gone: there is no lock file")
 
 
 class Run(RunView):
@@ -73,7 +88,7 @@ class Run(RunView):
         are then at least as long as `run.json` says, for that is written after them.
         """
         folder = self._history.folder
-        self._lives = {writer: probe(path, time.time()) for writer, path in locks(folder)}
+        self._lives = lives_of(folder)
         found: Manifest | RunfolioError
         try:
             found = manifest.read(folder)
@@ -94,13 +109,7 @@ class Run(RunView):
         return [*self._history.findings, *self._own]
 
     def _life(self) -> Life:
-        event = self._state_event()
-        streams = self._history.timeline.streams.items()
-        writer = next((name for name, stream in streams if event in stream.get("event", ())), layout.MAIN_WRITER)
-        # A writer goes on in another segment after a write that failed; the lock of either tells.
-        known = [self._lives[name] for name in self._lives if writer in self._history.timeline.chain(name)]
-        alive = next((life for life in known if life.alive), None)
-        return alive or self._lives.get(writer) or Life(False, "its writer is gone: there is no lock file")
+        return life_of(self._history.timeline, self._state_event(), self._lives)
 
     def _check_versions(self) -> None:
         for event in self._events("segment"):
