@@ -201,8 +201,8 @@ class RootFeed:
         self._known: set[str] = set()
         self._new: list[str] = []
         self._is_round = True
-        self._alarm.add(root)
         self._find()
+        self._alarm.add(root)
         if skips:
             self._skip()
 

@@ -69,7 +69,11 @@ def follow(
     feed = Feed(folder.absolute(), poll=poll)
     found: Following[Any] = Following(_OfRun(feed, wanted), timeout, stop)
     if start == "now":
-        feed.skip()
+        try:
+            feed.skip()
+        except BaseException:
+            found.close()
+            raise
     return found
 
 
