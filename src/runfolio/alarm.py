@@ -56,12 +56,14 @@ class Alarm:
 
     def add(self, folder: Path) -> None:
         """Watch a folder as well; it is due at once."""
+        self._leave_to_parent()
         self._folders[folder] = watched = _Watched(folder)
         self._watch(watched)
         self.ring(folder)
 
     def remove(self, folder: Path) -> None:
         """Watch it no more."""
+        self._leave_to_parent()
         watched = self._folders.pop(folder, None)
         if watched is not None:
             self._unwatch(watched)
@@ -75,13 +77,16 @@ class Alarm:
 
     def wait(self, seconds: float | None = None) -> bool:
         """Wait until a folder is due, somebody rings, or the seconds are over; tells whether a round is due."""
+        self._leave_to_parent()
         now = time.monotonic()
         end = self._round if seconds is None else min(self._round, now + seconds)
         self._bell.wait(max(min(end, now + self._pause()) - now, 0.0))
+        self._bell.clear()  # here alone: who rings while nobody waits ends the next wait
         if time.monotonic() < self._round:
             return False
         self._round = time.monotonic() + ROUND_SECONDS
         for watched in self._folders.values():
+            watched.is_by_round = True
             self._check(watched)
         return True
 
@@ -89,7 +94,6 @@ class Alarm:
         """The folders of which events told since the last call, and those that are polled."""
         with self._mutex:
             rung, self._rung = self._rung, set()
-            self._bell.clear()
         for folder in rung & self._folders.keys():
             self._folders[folder].is_rung = True
         return rung | {folder for folder, watched in self._folders.items() if watched.is_polled}
@@ -100,11 +104,17 @@ class Alarm:
         if watched is None:
             return
         now = time.monotonic()
-        was_rung, watched.is_rung = watched.is_rung, False
+        with self._mutex:
+            was_rung = watched.is_rung or folder in self._rung
+        was_by_round = watched.is_by_round
+        watched.is_rung = watched.is_by_round = False
         if anything:
             watched.last = now
             watched.looks.append(now)
-            watched.misses = 0 if was_rung or watched.is_polled else watched.misses + 1
+            if was_rung or watched.is_polled:
+                watched.misses = 0
+            elif was_by_round:  # any other look may just have come before its event
+                watched.misses += 1
             if watched.misses >= _MISSES:
                 watched.is_deaf = True
                 self._unwatch(watched)
@@ -117,11 +127,19 @@ class Alarm:
 
     def close(self) -> None:
         """Stop all threads, and give watches back. Safe to call twice; a forked child leaves its parent's alone."""
+        self._leave_to_parent()
         observer, self._observer = self._observer, None
         self._folders.clear()
-        if observer is not None and os.getpid() == self._pid:
+        if observer is not None:
             observer.stop()
             observer.join()
+
+    def _leave_to_parent(self) -> None:
+        """In a forked child, which has none of the threads: poll. To give up a watch would take it from the parent."""
+        if os.getpid() != self._pid:
+            self._pid, self._observer, self._polls = os.getpid(), None, True
+            for watched in self._folders.values():
+                watched.watch = None
 
     def _pause(self) -> float:
         """How long to wait at most for what is polled."""
@@ -136,9 +154,8 @@ class Alarm:
             return
         try:
             watched.place = _place(watched.folder)
-            watched.watch = self._started().schedule(
-                _handler(self, watched.folder), str(watched.folder), event_filter=_events()
-            )
+            path = os.path.realpath(watched.folder)  # a watch of a link would tell nothing of what is behind it
+            watched.watch = self._started().schedule(_handler(self, watched.folder), path, event_filter=_events())
         except OSError:  # the limit of watches or of descriptors, or the folder is gone
             watched.watch = None
 
@@ -180,6 +197,7 @@ class _Watched:
         self.looks: deque[float] = deque(maxlen=_HOT_LOOKS)
         self.misses = 0
         self.is_rung = False
+        self.is_by_round = False
         self.is_deaf = False
 
     @property
