@@ -127,6 +127,24 @@ def test_a_folder_that_can_not_be_watched_is_polled_and_watched_when_it_can_be(f
     ringing.close()
 
 
+@pytest.mark.parametrize("poll", [True, False], ids=["polled", "without watches"])
+def test_a_quiet_folder_that_is_polled_is_looked_at_now_and_then(folder, monkeypatch, poll):
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(28, "inotify watch limit reached")
+
+    monkeypatch.setattr("watchdog.observers.api.BaseObserver.schedule", refuse)
+    ringing = Alarm(poll=poll)
+    ringing.add(folder)
+    watched(ringing).last -= 60
+    looks, deadline = 0, time.monotonic() + 1
+    while time.monotonic() < deadline:
+        ringing.wait()
+        ringing.found(folder, anything=bool(folder not in ringing.due()))
+        looks += 1
+    assert looks < 10, "it is busy"
+    ringing.close()
+
+
 def test_polling_alone_starts_no_thread(folder):
     before = threading.active_count()
     ringing = Alarm(poll=True)
@@ -138,9 +156,9 @@ def test_polling_alone_starts_no_thread(folder):
 def test_nothing_is_left_of_one_that_is_closed(folder):
     def left() -> tuple[set[threading.Thread], list[str]]:
         names = []
-        for fd in os.listdir("/proc/self/fd"):
+        for fd in list(Path("/proc/self/fd").iterdir()):
             try:
-                names.append(os.readlink(f"/proc/self/fd/{fd}"))
+                names.append(str(fd.readlink()))
             except FileNotFoundError:
                 continue
         return set(threading.enumerate()), [name for name in names if "inotify" in name]

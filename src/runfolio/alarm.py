@@ -28,7 +28,13 @@ HOT_SECONDS = 0.005
 """The pause between two looks at a folder in which records come fast."""
 
 POLL_SECONDS = 0.05
-"""The pause between two looks at a folder of which no events come."""
+"""The pause between two looks at a folder of which no events come, while something did a moment ago."""
+
+LAZY_SECONDS = 0.5
+"""The same for one in which nothing came for long."""
+
+_SHARE = 0.1
+"""By how much of the time since something came the pause grows."""
 
 COOL_SECONDS = 0.25
 """A hot folder without anything new for so long is watched again."""
@@ -96,7 +102,8 @@ class Alarm:
             rung, self._rung = self._rung, set()
         for folder in rung & self._folders.keys():
             self._folders[folder].is_rung = True
-        return rung | {folder for folder, watched in self._folders.items() if watched.is_polled}
+        now = time.monotonic()
+        return rung | {name for name, one in self._folders.items() if one.is_polled and now >= one.next_look}
 
     def found(self, folder: Path, *, anything: bool) -> None:
         """Be told whether a look at a folder found anything new: how it is watched goes by that."""
@@ -120,10 +127,12 @@ class Alarm:
                 self._unwatch(watched)
             elif watched.watch is not None and watched.is_hot:
                 self._unwatch(watched)
-        elif watched.is_polled and not watched.is_deaf and now - watched.last > COOL_SECONDS:
+        elif watched.is_polled and watched.looks and now - watched.last > COOL_SECONDS:
             watched.looks.clear()
             self._watch(watched)
-            self.ring(folder)  # for what came before the watch was there
+            if not watched.is_polled:
+                self.ring(folder)  # for what came before the watch was there
+        watched.next_look = now + watched.pause(now)
 
     def close(self) -> None:
         """Stop all threads, and give watches back. Safe to call twice; a forked child leaves its parent's alone."""
@@ -143,10 +152,8 @@ class Alarm:
 
     def _pause(self) -> float:
         """How long to wait at most for what is polled."""
-        polled = [watched for watched in self._folders.values() if watched.is_polled]
-        if any(time.monotonic() - watched.last <= COOL_SECONDS for watched in polled):
-            return HOT_SECONDS
-        return POLL_SECONDS if polled else ROUND_SECONDS
+        polled = [watched.next_look for watched in self._folders.values() if watched.is_polled]
+        return max(min(polled, default=self._round) - time.monotonic(), 0.0)
 
     def _watch(self, watched: _Watched) -> None:
         """Watch a folder, or poll it where it can't be watched."""
@@ -194,6 +201,7 @@ class _Watched:
         self.watch: Any = None
         self.place: tuple[int, int] | None = None
         self.last = time.monotonic()
+        self.next_look = 0.0
         self.looks: deque[float] = deque(maxlen=_HOT_LOOKS)
         self.misses = 0
         self.is_rung = False
@@ -203,6 +211,11 @@ class _Watched:
     @property
     def is_polled(self) -> bool:
         return self.watch is None
+
+    def pause(self, now: float) -> float:
+        """The seconds from one look to the next where it is polled."""
+        quiet = now - self.last
+        return HOT_SECONDS if quiet <= COOL_SECONDS else min(max(POLL_SECONDS, quiet * _SHARE), LAZY_SECONDS)
 
     @property
     def is_hot(self) -> bool:

@@ -14,7 +14,8 @@ from runfolio import manifest
 from runfolio import root as roots
 from runfolio.alarm import Alarm
 from runfolio.errors import FormatError, RunfolioError
-from runfolio.history import History
+from runfolio.files import journals
+from runfolio.history import COARSE, History
 from runfolio.lock import Life
 from runfolio.run import life_of, lives_of
 from runfolio.view import RunView
@@ -22,10 +23,13 @@ from runfolio.view import RunView
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from runfolio.records import State
+    from runfolio.records import Finding, State
 
 LEAVING_SECONDS = 3.0
 """So long after its end a run is waited for whose writers have not left yet: guests notice an end within a second."""
+
+AWAY_SECONDS = 2.0
+"""So long a folder may be away, or without a lock: one is moved away and back, or replaced by a copy."""
 
 _LEAVING_PAUSE = 0.05
 
@@ -36,8 +40,8 @@ _BEGINNING = datetime.min.replace(tzinfo=UTC)
 class Feed:
     """What comes into a run. `take` gives what is new, `wait` waits for more, until it `is_over`.
 
-    It belongs to one thread; `wake` may be called from any. Raises FormatError where the folder is gone, is none, or
-    another run's took its place.
+    It belongs to one thread; `wake` may be called from any. Raises FormatError where the folder is no run, stays away,
+    or another run's took its place. It is watched when it is first waited for: an ended run never is.
     """
 
     def __init__(self, folder: Path, *, poll: bool = False, alarm: Alarm | None = None) -> None:
@@ -46,13 +50,13 @@ class Feed:
         self._history = History(folder)
         self._view = _State(self._history)
         self._latest: dict[str, datetime] = {}
-        self._restarts = 0
+        self._odd = 0
         self._next_look = 0.0
         self._leaving: float | None = None
+        self._away: float | None = None
         self._owns = alarm is None
         self._alarm = Alarm(poll=poll) if alarm is None else alarm
-        if self._owns:
-            self._alarm.add(folder)
+        self._is_watched = False
 
     def take(self) -> list[Any]:
         """The records that came since the last call: those of one writer in order, those of several merged by time."""
@@ -62,23 +66,45 @@ class Feed:
         """The same, each with its kind."""
         if self.is_over:
             return []
+        try:
+            rows = self._take()
+        except FormatError:
+            if not self._is_away():
+                raise
+            return []
+        self._away = None if rows else self._away
+        self._alarm.found(self.folder, anything=bool(rows))
+        return rows
+
+    def _take(self) -> list[tuple[str, Any]]:
         looks = self._view.lives is None or time.monotonic() >= self._next_look or self._leaving is not None
         if looks:
             self._look()
         rows = self._read(looks=looks)
         if not rows and not self._history.has_more:
             rows = self._ending()
-        self._alarm.found(self.folder, anything=bool(rows))
         return rows
 
     def wait(self, seconds: float | None = None) -> None:
         """Wait until there may be more, `wake` is called, or the seconds are over."""
-        if self.is_over or self.has_more:
+        if self.is_over or (self.has_more and self._away is None):
             return
+        self.watch()
         if self.is_leaving:
             seconds = min(_LEAVING_PAUSE, LEAVING_SECONDS if seconds is None else seconds)
         self._alarm.wait(seconds)
         self._alarm.due()
+
+    def watch(self) -> None:
+        """Have the folder watched from now on. What came before is found by the next look, which is due at once."""
+        if not self._is_watched:
+            self._is_watched = True
+            self._alarm.add(self.folder)
+
+    @property
+    def damage(self) -> list[Finding]:
+        """What was not as it was written, among what was taken so far."""
+        return list(self._history.findings)
 
     @property
     def is_leaving(self) -> bool:
@@ -94,7 +120,7 @@ class Feed:
         self.is_over = True
         if self._owns:
             self._alarm.close()
-        else:
+        elif self._is_watched:
             self._alarm.remove(self.folder)
 
     @property
@@ -116,29 +142,48 @@ class Feed:
         """Look who lives. What is read behind is then all that those who are gone have written."""
         self._view.lives = lives_of(self.folder)
         self._next_look = time.monotonic() + 1.0
+        self._check_place()  # a file of another run may have the number of the one that was here
 
     def _read(self, *, looks: bool) -> list[tuple[str, Any]]:
         rows = self._merged(self._history.take(looks=looks))
-        if self._history.restarts != self._restarts:
-            self._restarts = self._history.restarts
+        odd = self._history.restarts + len(self._history.findings)
+        if odd != self._odd:
+            self._odd = odd
             self._check_place()
         return rows
 
+    def _is_away(self) -> bool:
+        """Whether the folder that was there is gone, and not for long."""
+        if self._view.lives is None or self.folder.exists():
+            return False
+        self._away = self._away or time.monotonic()
+        return time.monotonic() - self._away < AWAY_SECONDS
+
     def _ending(self) -> list[tuple[str, Any]]:
         """What came since, if nobody writes any more, which is then all there is."""
-        if self.state == "in_progress":
+        if self.state == "in_progress" or self._history.holds_back:
+            self._away = None
             return []
         self._look()
         rows = self._read(looks=True)
         if rows or self._history.has_more:
             return rows
-        now = time.monotonic()
-        alive = any(life.alive for life in (self._view.lives or {}).values())
-        if self.state in _ENDED and alive:
+        now, lives = time.monotonic(), self._view.lives or {}
+        alive = any(life.alive for life in lives.values())
+        if self.state in _ENDED:
             self._leaving = self._leaving or now + LEAVING_SECONDS
-            self.is_over = now >= self._leaving
-        else:
-            self.is_over = self.state in (*_ENDED, "interrupted") or not alive
+            self.is_over = not alive or now >= self._leaving
+        elif lives or self.state == "not_started":
+            self.is_over = not alive
+        else:  # it has no lock, which comes again if the folder is being replaced
+            self._away = self._away or now
+            self.is_over = now - self._away >= AWAY_SECONDS
+        if self.is_over and self.state == "not_started" and not journals(self.folder):
+            raise FormatError(
+                f"{self.folder} is no run folder: it has no records",
+                remedy="`runfolio ls` lists the runs",
+                file=str(self.folder),
+            )
         return []
 
     @property
@@ -171,7 +216,9 @@ class Feed:
         """Raise FormatError if a journal was replaced by one of another run."""
         try:
             found = manifest.read(self.folder).run_id
-        except RunfolioError:
+        except RunfolioError as error:
+            if error.key == manifest.VERSION:
+                raise
             return
         if self.run_id not in (None, found):
             raise FormatError(
@@ -200,6 +247,8 @@ class RootFeed:
         self._alarm = Alarm(poll=poll)
         self._known: set[str] = set()
         self._new: list[str] = []
+        self._again: set[str] = set()
+        self._listed = 0
         self._is_round = True
         self._find()
         self._alarm.add(root)
@@ -217,16 +266,21 @@ class RootFeed:
         if is_round or self.root in due:
             self._find()
             self._alarm.found(self.root, anything=bool(self._new))
-        rows = self._begin(self._new.pop(0)) if self._new else []
+        if self._new:
+            name = self._new.pop(0)
+            self.feeds[name] = Feed(self.root / name, alarm=self._alarm)
+            self._again.add(name)
+        again, self._again = self._again, set()
+        rows: list[tuple[str, str, Any]] = []
         for name, feed in list(self.feeds.items()):
-            if is_round or feed.folder in due or feed.has_more or feed.is_leaving:
+            if is_round or name in again or feed.folder in due or feed.is_leaving:
                 rows += self._taken(name, feed)
         return rows
 
     @property
     def has_more(self) -> bool:
         """Whether the last `take` left something that is there."""
-        return bool(self._new) or any(feed.has_more for feed in self.feeds.values())
+        return bool(self._new or self._again)
 
     def wait(self, seconds: float | None = None) -> None:
         """Wait until there may be more, `wake` is called, or the seconds are over."""
@@ -245,24 +299,30 @@ class RootFeed:
         self._alarm.close()
         self.feeds.clear()
         self._new.clear()
+        self._again.clear()
 
     def _find(self) -> None:
-        """Look for runs that are new, the oldest first."""
-        found = [name for name in reversed(roots.folders(self.root)) if name not in self._known]
+        """Look for runs that are new, the oldest first. A folder that is none yet is asked again."""
+        if not self._has_changed():
+            return
+        unknown = [name for name in reversed(roots.candidates(self.root)) if name not in self._known]
+        found = [name for name in unknown if roots.is_run(str(self.root / name))]
         self._known.update(found)
         self._new += found
+        self._listed = 0 if len(found) < len(unknown) else self._listed
 
-    def _begin(self, name: str) -> list[tuple[str, str, Any]]:
-        """Follow a run from now on; it is watched once that is worth it."""
-        feed = self.feeds[name] = Feed(self.root / name, alarm=self._alarm)
-        rows = self._taken(name, feed)
-        while name in self.feeds and feed.has_more:
-            rows += self._taken(name, feed)
-        if name in self.feeds:
-            self._alarm.add(feed.folder)
-        return rows
+    def _has_changed(self) -> bool:
+        """Whether names may have come since the root was listed: with many runs that costs more than all else."""
+        try:
+            changed = self.root.stat().st_mtime_ns
+        except OSError:
+            return True
+        has = changed != self._listed or time.time_ns() - changed <= COARSE
+        self._listed = changed
+        return has
 
     def _taken(self, name: str, feed: Feed) -> list[tuple[str, str, Any]]:
+        """A block of what came into a run. It is watched once all was taken, unless it is over by then."""
         try:
             rows = feed.take_kinds()
         except FormatError:  # it was removed, or is none
@@ -271,12 +331,17 @@ class RootFeed:
         if feed.is_over:
             feed.close()
             del self.feeds[name]
+        elif rows or feed.has_more:
+            self._again.add(name)
+        else:
+            feed.watch()
         return [(feed.run_id or name, kind, record) for kind, record in rows]
 
     def _skip(self) -> None:
-        for name in self._new:
-            self._begin(name)
-        self._new.clear()
+        """Pass over what is there; runs that have ended need not be read for that."""
+        self._new = [name for name in self._new if not manifest.is_over(self.root / name)]
+        while self.has_more:
+            self.take_kinds()
 
     def __enter__(self) -> Self:
         return self

@@ -113,7 +113,7 @@ class Following(Iterator[T], AsyncIterator[T], Generic[T]):
         self._timeout = timeout
         self._stop = stop
         self._ready: deque[T] = deque()
-        self._mutex = threading.Lock()
+        self._mutex = threading.RLock()  # a signal's handler may close what waits
         self._is_closed = False
         self._is_left = False
 
@@ -141,8 +141,9 @@ class Following(Iterator[T], AsyncIterator[T], Generic[T]):
             self._source.feed.close()
 
     def __next__(self) -> T:
-        if not self._ready and not self._fill():
-            raise StopIteration
+        while not self._ready:
+            if not self._fill():
+                raise StopIteration
         return self._ready.popleft()
 
     def __aiter__(self) -> Self:

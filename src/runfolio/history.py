@@ -31,8 +31,11 @@ if TYPE_CHECKING:
 MARKS = ("segment", "state")
 """The events by which the state of a run is known."""
 
-_COARSE = 20_000_000
+COARSE = 20_000_000
 """So many nanoseconds may pass between two changes of a folder that have the same time."""
+
+SETTLING_SECONDS = 3.0
+"""So long after journals took the place of others the rest of them may still come: a folder is copied file by file."""
 
 _seq = attrgetter("seq")
 
@@ -90,6 +93,11 @@ class History:
         return any(tail.has_more for reader in self._readers.values() for tail in reader.tails.values())
 
     @property
+    def holds_back(self) -> bool:
+        """Whether something was read that waits for what is before it."""
+        return any(reader.holds_back for reader in self._readers.values())
+
+    @property
     def restarts(self) -> int:
         """How often a journal was found in the place of another, or cut."""
         return sum(tail.restarts for reader in self._readers.values() for tail in reader.tails.values())
@@ -100,7 +108,7 @@ class History:
             changed = self.folder.stat().st_mtime_ns
         except OSError:
             return True
-        is_old = time.time_ns() - changed > _COARSE
+        is_old = time.time_ns() - changed > COARSE
         has, self._listed = changed != self._listed or not is_old, changed
         return has
 
@@ -138,6 +146,13 @@ class _SegmentReader:
         self._writer = writer
         self._next = 1
         self._held: list[tuple[str, Any]] = []
+        self._settled = 0.0
+        self._restarts = 0
+
+    @property
+    def holds_back(self) -> bool:
+        """Whether something was read that waits for what is before it."""
+        return bool(self._held)
 
     def add(self, kind: str, path: Path) -> None:
         """Read this journal as well from now on."""
@@ -155,8 +170,15 @@ class _SegmentReader:
             self._history.look()  # what is missing may be the first line of its journal
             self._read(fresh, in_blocks=in_blocks)
             if not self._is_whole(fresh):
-                fresh = self._without_gaps(fresh, top)
+                fresh = self._without_gaps(fresh, self._next - 1 if in_blocks and self._is_settling() else top)
         return fresh
+
+    def _is_settling(self) -> bool:
+        """Whether journals took the place of others a moment ago: what is missing may not be there yet."""
+        restarts = sum(tail.restarts for tail in self.tails.values())
+        if restarts != self._restarts:
+            self._restarts, self._settled = restarts, time.monotonic() + SETTLING_SECONDS
+        return time.monotonic() < self._settled
 
     def _read(self, fresh: Stream, *, in_blocks: bool) -> None:
         """Add what was held back and what is new, as far as no journal has more in between."""
