@@ -68,8 +68,8 @@ class Feed:
             return []
         try:
             rows = self._take()
-        except FormatError:
-            if not self._is_away():
+        except FormatError as error:
+            if not self._is_away(error):
                 raise
             return []
         self._away = None if rows else self._away
@@ -152,9 +152,9 @@ class Feed:
             self._check_place()
         return rows
 
-    def _is_away(self) -> bool:
-        """Whether the folder that was there is gone, and not for long."""
-        if self._view.lives is None or self.folder.exists():
+    def _is_away(self, error: FormatError) -> bool:
+        """Whether an error tells that the folder that was there is gone, and not for long."""
+        if self._view.lives is None or not isinstance(error.__cause__, (FileNotFoundError, NotADirectoryError)):
             return False
         self._away = self._away or time.monotonic()
         return time.monotonic() - self._away < AWAY_SECONDS
