@@ -35,7 +35,7 @@ COARSE = 20_000_000
 """So many nanoseconds may pass between two changes of a folder that have the same time."""
 
 SETTLING_SECONDS = 3.0
-"""So long after journals took the place of others the rest of them may still come: a folder is copied file by file."""
+"""So long a gap in what is followed may yet be filled: a folder is copied, or replaced, file by file."""
 
 _seq = attrgetter("seq")
 
@@ -146,8 +146,7 @@ class _SegmentReader:
         self._writer = writer
         self._next = 1
         self._held: list[tuple[str, Any]] = []
-        self._settled = 0.0
-        self._restarts = 0
+        self._gap = 0, 0.0
 
     @property
     def holds_back(self) -> bool:
@@ -174,11 +173,15 @@ class _SegmentReader:
         return fresh
 
     def _is_settling(self) -> bool:
-        """Whether journals took the place of others a moment ago: what is missing may not be there yet."""
-        restarts = sum(tail.restarts for tail in self.tails.values())
-        if restarts != self._restarts:
-            self._restarts, self._settled = restarts, time.monotonic() + SETTLING_SECONDS
-        return time.monotonic() < self._settled
+        """Whether what is missing may be still to come, where journals changed a moment ago.
+
+        A journal can't always be told from the one that was in its place: a new file may have the number of the old.
+        """
+        now = time.monotonic()
+        if self._gap[0] != self._next:
+            self._gap = self._next, now + SETTLING_SECONDS
+        changed = max((tail.changed for tail in self.tails.values()), default=0.0)
+        return now < self._gap[1] and time.time() - changed < SETTLING_SECONDS
 
     def _read(self, fresh: Stream, *, in_blocks: bool) -> None:
         """Add what was held back and what is new, as far as no journal has more in between."""
@@ -250,7 +253,7 @@ class _SegmentReader:
         )
         for index, (seq, kind, record) in enumerate(rows):
             if seq < expected:
-                if not self._restarts:  # what was held back is read again
+                if not any(tail.restarts for tail in self.tails.values()):  # what was held back is read again
                     self._report(kind, f"seq {seq} of writer {self._writer} stands twice")
                 continue
             if seq > expected:

@@ -85,9 +85,10 @@ class Tail:
     """A journal as read so far: `offset` and `lines` say up to where, `rest` the bytes of an unfinished line there.
 
     A file that takes the place of another, or is cut, is read from its beginning; `restarts` counts how often.
+    `changed` is when it last changed as of the last read, in seconds since 1970.
     """
 
-    __slots__ = ("_place", "_searched", "_size", "lines", "offset", "path", "rest", "restarts")
+    __slots__ = ("_place", "_searched", "_size", "changed", "lines", "offset", "path", "rest", "restarts")
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -95,6 +96,7 @@ class Tail:
         self.lines = 0
         self.rest = 0
         self.restarts = 0
+        self.changed = 0.0
         self._place: tuple[int, int] | None = None
         self._searched = 0
         self._size = 0
@@ -145,7 +147,7 @@ class Tail:
         if self._place not in (None, place) or found.st_size < self.offset:
             self.offset = self.lines = self.rest = self._searched = 0
             self.restarts += 1
-        self._place, self._size = place, found.st_size
+        self._place, self._size, self.changed = place, found.st_size, found.st_ctime
         return found.st_size
 
 
