@@ -210,6 +210,7 @@ class _Watched:
 
     @property
     def is_polled(self) -> bool:
+        """Whether it is looked at again and again, for it has no watch."""
         return self.watch is None
 
     def pause(self, now: float) -> float:
@@ -219,6 +220,7 @@ class _Watched:
 
     @property
     def is_hot(self) -> bool:
+        """Whether records come fast."""
         return len(self.looks) == _HOT_LOOKS and self.looks[-1] - self.looks[0] < _HOT_WITHIN
 
 

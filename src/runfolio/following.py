@@ -17,7 +17,7 @@ from typing import Any, Generic, Literal, Self, TypeVar, cast
 
 from runfolio import layout
 from runfolio import root as roots
-from runfolio.errors import InterruptedRunWarning, UsageError
+from runfolio.errors import DamageWarning, InterruptedRunWarning, UsageError
 from runfolio.feed import Feed, RootFeed
 from runfolio.records import State
 from runfolio.view import RunView
@@ -46,15 +46,16 @@ def follow(
     one writer in the order of `seq`, those of several merged by time as they come. `start="now"` passes over what is
     there. `kinds` are the kinds wanted: snapshot, change, timing, result, schema, event. The iteration ends with the
     run; when nothing came for `timeout` seconds; or when the event `stop` is set. A run whose writer is gone without
-    an end ends with an InterruptedRunWarning. `state` tells which it was. `poll=True` does without events of the file
-    system, which network file systems don't give; where none come, that happens by itself.
+    an end ends with an InterruptedRunWarning, a damaged one with a DamageWarning. `state` tells which it was.
+    `poll=True` does without events of the file system, which network file systems don't give; where none come, that
+    happens by itself.
 
     It iterates by `for` and by `async for`; a `with` block, or `close()`, gives its threads and watches back, which
     happens by itself when it comes to its end.
 
     Raises NotFoundError, UsageError; and FormatError, also on the way, if the folder is removed or another run's.
 
-    >>> from runfolio import follow
+    >>> from runfolio import Status, follow
     >>> with Status(name="nightly", root=root) as status:
     ...     status.log("nothing to do")["level"]
     'info'
@@ -92,7 +93,7 @@ def follow_root(
     The root need not be there yet. It ends by `timeout` or `stop` alone; all else is as with `follow`. Raises
     NotFoundError if the root is a file, UsageError.
 
-    >>> from runfolio import follow_root
+    >>> from runfolio import Status, follow_root
     >>> with Status(name="nightly", root=root) as status:
     ...     status.log("nothing to do")["level"]
     'info'
@@ -178,10 +179,13 @@ class Following(Iterator[T], AsyncIterator[T], Generic[T]):
                 return True
             if self._is_closed or (self._stop is not None and self._stop.is_set()):
                 break
-            self._ready.extend(cast("list[T]", self._source.take()))
+            is_new, wanted = self._source.take()
+            self._ready.extend(cast("list[T]", wanted))
             left = None if end is None else end - time.monotonic()
             if self._ready:
                 return True
+            if is_new:  # what came may have been the end
+                continue
             if self._source.is_over or (left is not None and left <= 0 and not self._source.has_more):
                 break
             pause = _STOP_SECONDS if self._stop is not None else None
@@ -212,33 +216,44 @@ class _OfRun:
         self.feed = feed
         self._wanted = wanted
 
-    def take(self) -> list[Any]:
-        return [record for kind, record in self.feed.take_kinds() if self._wanted is None or kind in self._wanted]
+    def take(self) -> tuple[bool, list[Any]]:
+        """Whether anything came, and what of it is wanted."""
+        rows = self.feed.take_kinds()
+        return bool(rows), [record for kind, record in rows if self._wanted is None or kind in self._wanted]
 
     @property
     def is_over(self) -> bool:
+        """Whether nothing will come any more."""
         return self.feed.is_over
 
     @property
     def has_more(self) -> bool:
+        """Whether more is there already."""
         return self.feed.has_more
 
     @property
     def state(self) -> State | None:
+        """The run's state."""
         return self.feed.state
 
     @property
     def state_reason(self) -> str | None:
+        """How it is known."""
         return self.feed.state_reason
 
     @property
     def run_id(self) -> str | None:
+        """The run's id."""
         return self.feed.run_id
 
     def tell_end(self) -> None:
-        """Warn of a run that came to no end."""
+        """Warn of what is not as it was written, and of a run that came to no end."""
+        found = self.feed.damage
+        if found:
+            more = f", and {len(found) - 1} more" if len(found) > 1 else ""
+            warnings.warn(f"{self.feed.folder} is damaged: {found[0]}{more}", DamageWarning, stacklevel=5)
         if self.feed.is_over and self.state == "interrupted":
-            warnings.warn(f"{self.run_id} is interrupted: {self.state_reason}", InterruptedRunWarning, stacklevel=6)
+            warnings.warn(f"{self.run_id} is interrupted: {self.state_reason}", InterruptedRunWarning, stacklevel=5)
 
 
 class _OfRoot:
@@ -251,12 +266,15 @@ class _OfRoot:
         self.feed = feed
         self._wanted = wanted
 
-    def take(self) -> list[tuple[str, Any]]:
+    def take(self) -> tuple[bool, list[tuple[str, Any]]]:
+        """Whether anything came, and what of it is wanted."""
         rows = self.feed.take_kinds()
-        return [(name, record) for name, kind, record in rows if self._wanted is None or kind in self._wanted]
+        wanted = [(name, record) for name, kind, record in rows if self._wanted is None or kind in self._wanted]
+        return bool(rows), wanted
 
     @property
     def has_more(self) -> bool:
+        """Whether more is there already."""
         return self.feed.has_more
 
     def tell_end(self) -> None:
