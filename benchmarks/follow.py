@@ -31,11 +31,6 @@ FIGURES: dict[str, Callable[[dict[str, Any]], float]] = {
     "p99": lambda found: sorted(found["seconds"])[int(len(found["seconds"]) * 0.99)],
     "of a core in a second": lambda found: float(found["cpu"]),
 }
-FIGURES: dict[str, Callable[[dict[str, Any]], float]] = {
-    "median": lambda found: statistics.median(found["seconds"]),
-    "p99": lambda found: sorted(found["seconds"])[int(len(found["seconds"]) * 0.99)],
-    "of a core in a second": lambda found: float(found["cpu"]),
-}
 RATES = {
     10: (2e-3, 20e-3, None),
     100: (2e-3, 20e-3, None),
