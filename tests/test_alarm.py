@@ -172,6 +172,7 @@ def test_nothing_is_left_of_one_that_is_closed(folder):
     assert left() == before
 
 
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_a_forked_child_does_without_the_watches_of_its_parent(ringing, folder):
     pid = os.fork()
     if pid == 0:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
+import threading
 import time
 import warnings
 from pathlib import Path
@@ -53,3 +56,32 @@ def test_damage_is_told_once_and_hides_nothing(status, tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert len(found) == len(list(follow(status))) - 1
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_child_that_is_forked_while_a_thread_waits_can_drop_what_it_inherited(status):
+    following = follow(status, start="now", kinds="event")
+    found = []
+    waiting = threading.Thread(target=lambda: found.append(next(following).message))
+    waiting.start()
+    time.sleep(0.2)
+    pid = os.fork()
+    if pid == 0:
+        signal.alarm(5)  # which ends it, should it hang
+        following.close()
+        os._exit(0)
+    assert os.waitpid(pid, 0)[1] == 0
+    status.log("after")
+    waiting.join(10)
+    assert found == ["after"]
+    following.close()
+
+
+def test_a_signals_handler_may_close_what_waits(status):
+    following = follow(status, start="now")
+    before = signal.signal(signal.SIGALRM, lambda *_: following.close())
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.2)
+        assert list(following) == []
+    finally:
+        signal.signal(signal.SIGALRM, before)

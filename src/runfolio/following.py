@@ -7,6 +7,7 @@ second. See `runfolio.alarm`.
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import time
 import warnings
@@ -115,6 +116,7 @@ class Following(Iterator[T], AsyncIterator[T], Generic[T]):
         self._stop = stop
         self._ready: deque[T] = deque()
         self._mutex = threading.RLock()  # a signal's handler may close what waits
+        self._pid = os.getpid()
         self._is_closed = False
         self._is_left = False
 
@@ -136,6 +138,8 @@ class Following(Iterator[T], AsyncIterator[T], Generic[T]):
     def close(self) -> None:
         """End the iteration, and give threads and watches back. Safe to call twice, and from any thread."""
         self._is_closed = True
+        if os.getpid() != self._pid:
+            return  # in a forked child nobody may be there to give the mutex back, and all is the parent's
         self._source.feed.wake()
         with self._mutex:
             self._ready.clear()
