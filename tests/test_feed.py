@@ -197,3 +197,23 @@ def test_what_it_keeps_does_not_grow_with_what_it_gave(tmp_path):
         tracemalloc.stop()
         feed.close()
     assert sizes[-1] - sizes[1] < 100_000, "200 bytes for each record are 800,000"
+
+
+def test_a_folder_that_goes_while_it_is_read_takes_nothing_with_it(status, monkeypatch):
+    with Feed(status.folder) as feed:
+        drain(feed)
+        status.log("one")
+        status.record_change("UPDATE", "two")
+        aside = status.folder.with_name("aside")
+        whole = type(feed._history._readers["main"])._is_whole
+
+        def gone(reader: object, fresh: dict) -> bool:
+            if status.folder.exists():
+                status.folder.rename(aside)
+            return False
+
+        monkeypatch.setattr(type(feed._history._readers["main"]), "_is_whole", gone)
+        first = feed.take()
+        monkeypatch.setattr(type(feed._history._readers["main"]), "_is_whole", whole)
+        aside.rename(status.folder)
+        assert len(first + take_for(feed, 0.5)) == 2

@@ -166,11 +166,22 @@ class _SegmentReader:
             return fresh
         top = max(record.seq for records in fresh.values() for record in records[-1:])
         if not self._is_whole(fresh):
-            self._history.look()  # what is missing may be the first line of its journal
+            is_away = self._look_again(in_blocks=in_blocks)  # what is missing may be the first line of its journal
             self._read(fresh, in_blocks=in_blocks)
             if not self._is_whole(fresh):
-                fresh = self._without_gaps(fresh, self._next - 1 if in_blocks and self._is_settling() else top)
+                waits = is_away or (in_blocks and self._is_settling())
+                fresh = self._without_gaps(fresh, self._next - 1 if waits else top)
         return fresh
+
+    def _look_again(self, *, in_blocks: bool) -> bool:
+        """Look for journals that are new. Whether the folder is gone, which may come again: what was read is kept."""
+        try:
+            self._history.look()
+        except FormatError:
+            if not in_blocks:
+                raise
+            return True
+        return False
 
     def _is_settling(self) -> bool:
         """Whether what is missing may be still to come, where journals changed a moment ago.
