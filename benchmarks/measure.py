@@ -38,6 +38,7 @@ class Sizes:
     stream_rows: int
     streamed: int
     stream_batches: int
+    followed: float
 
 
 FULL = Sizes(
@@ -57,6 +58,7 @@ FULL = Sizes(
     stream_rows=10_000_000,
     streamed=1_000_000,
     stream_batches=5,
+    followed=20.0,
 )
 QUICK = Sizes(
     changes=10,
@@ -75,6 +77,7 @@ QUICK = Sizes(
     stream_rows=2_000,
     streamed=2_000,
     stream_batches=1,
+    followed=0.2,
 )
 
 

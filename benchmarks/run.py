@@ -15,6 +15,7 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
+import follow
 import imports
 import listing
 import load
@@ -34,6 +35,7 @@ GROUPS = {
     "import": imports.measure,
     "memory": memory.measure,
     "pipeline": pipeline.measure,
+    "follow": follow.measure,
 }
 PACKAGES = ("runfolio", "msgspec", "pandas", "numpy", "pyarrow")
 HEAD = """\

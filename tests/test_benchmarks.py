@@ -11,7 +11,17 @@ import pytest
 
 SCRIPT = Path(__file__).parent.parent / "benchmarks" / "run.py"
 
-ROWS = {"record": 3, "result": 6, "stream": 4, "load": 1, "list": 1, "import": 3, "memory": 1, "pipeline": 2}
+ROWS = {
+    "record": 3,
+    "result": 6,
+    "stream": 4,
+    "load": 1,
+    "list": 1,
+    "import": 3,
+    "memory": 1,
+    "pipeline": 2,
+    "follow": 31,
+}
 """How many measurements each group has."""
 
 

@@ -14,12 +14,25 @@ from runfolio.version import __version__
 if TYPE_CHECKING:
     from runfolio.catalog import list_runs
     from runfolio.errors import RunfolioError
+    from runfolio.following import follow, follow_root
     from runfolio.pipeline.executor import Executor
     from runfolio.run import Run, load_run
     from runfolio.schema import Field, Schema
     from runfolio.status import Status
 
-__all__ = ["Executor", "Field", "Run", "RunfolioError", "Schema", "Status", "__version__", "list_runs", "load_run"]
+__all__ = [
+    "Executor",
+    "Field",
+    "Run",
+    "RunfolioError",
+    "Schema",
+    "Status",
+    "__version__",
+    "follow",
+    "follow_root",
+    "list_runs",
+    "load_run",
+]
 
 _HOMES = {
     "Executor": "pipeline.executor",
@@ -28,6 +41,8 @@ _HOMES = {
     "RunfolioError": "errors",
     "Schema": "schema",
     "Status": "status",
+    "follow": "following",
+    "follow_root": "following",
     "list_runs": "catalog",
     "load_run": "run",
 }

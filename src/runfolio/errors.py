@@ -1,4 +1,4 @@
-"""Every error that runfolio raises, and the two warnings it gives.
+"""Every error that runfolio raises, and the warnings it gives.
 
 ::
 
@@ -19,6 +19,7 @@
         └── DamageError              bytes that are not what was written
 
     DamageWarning                    given once when a damaged run is loaded
+    InterruptedRunWarning            given when a run that is followed came to no end
     WriteWarning                     given where on_write_error is "warn" and records are lost
 
 Each error says what is wrong, where, and what to do, and carries these as fields: `what`, `remedy`, and those of
@@ -46,6 +47,7 @@ __all__ = [
     "DuplicateKeyError",
     "FormatError",
     "InputError",
+    "InterruptedRunWarning",
     "NotFoundError",
     "ReadOnlyError",
     "RunEndedError",
@@ -188,6 +190,13 @@ class DamageError(FormatError):
 
 class DamageWarning(UserWarning):
     """Given once when a damaged run is loaded; `run.damage` lists every finding."""
+
+    def __str__(self) -> str:
+        return neutral_lines(super().__str__())
+
+
+class InterruptedRunWarning(UserWarning):
+    """Given when a run that is followed is found interrupted: its writer is gone, and it came to no end."""
 
     def __str__(self) -> str:
         return neutral_lines(super().__str__())

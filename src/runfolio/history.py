@@ -7,8 +7,10 @@ reading was written by then, so what is still missing is lost.
 
 from __future__ import annotations
 
+import time
+from bisect import bisect_right
 from collections.abc import Iterator
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
@@ -26,6 +28,15 @@ from runfolio.timeline import Stream, Timeline
 if TYPE_CHECKING:
     from pathlib import Path
 
+MARKS = ("segment", "state")
+"""The events by which the state of a run is known."""
+
+COARSE = 20_000_000
+"""So many nanoseconds may pass between two changes of a folder that have the same time."""
+
+SETTLING_SECONDS = 3.0
+"""So long a gap in what is followed may yet be filled: a folder is copied, or replaced, file by file."""
+
 _seq = attrgetter("seq")
 
 
@@ -38,6 +49,8 @@ class History:
         self._reported: set[Finding] = set()
         self.schemas: dict[str, Schema] = {}
         self.timeline = Timeline({})
+        self.marks = Timeline({})
+        self._listed = 0
         self._readers: dict[str, _SegmentReader] = {}
 
     def refresh(self) -> None:
@@ -49,6 +62,55 @@ class History:
             self._learn(records)
         for reader, records in fresh:
             reader.give(records)
+
+    def take(self, *, looks: bool = True) -> list[tuple[str, str, Any]]:
+        """What came since the last call, once: writer, kind and record, those of a writer in the order of `seq`.
+
+        It is not kept, but for schemas and `marks`. No more is read than a block of each journal: `has_more` tells
+        whether to call again at once. New journals are looked for if `looks`, and if the folder has changed. Raises
+        FormatError if the folder is gone or is none.
+        """
+        if looks or self._has_changed():
+            self.look()
+        fresh = [(reader, reader.read(in_blocks=True)) for reader in list(self._readers.values())]
+        for _, records in fresh:
+            self._learn(records)
+        for reader, records in fresh:
+            reader.give(records)
+        return [row for writer, reader in self._readers.items() for row in self._taken(writer, reader.stream)]
+
+    def _taken(self, writer: str, stream: Stream) -> list[tuple[str, str, Any]]:
+        """What is in a stream, which is empty then."""
+        rows = sorted(((record.seq, kind, record) for kind in stream for record in stream[kind]), key=itemgetter(0))
+        marks = [event for event in stream.get("event", ()) if event.type in MARKS]
+        self.marks.streams.setdefault(writer, {"event": []})["event"] += marks
+        stream.clear()
+        return [(writer, kind, record) for _, kind, record in rows]
+
+    @property
+    def has_more(self) -> bool:
+        """Whether a `take` left something that is there."""
+        return any(tail.has_more for reader in self._readers.values() for tail in reader.tails.values())
+
+    @property
+    def holds_back(self) -> bool:
+        """Whether something was read that waits for what is before it."""
+        return any(reader.holds_back for reader in self._readers.values())
+
+    @property
+    def restarts(self) -> int:
+        """How often a journal was found in the place of another, or cut."""
+        return sum(tail.restarts for reader in self._readers.values() for tail in reader.tails.values())
+
+    def _has_changed(self) -> bool:
+        """Whether names may have come since the folder was listed; its time of change is that of a coarse clock."""
+        try:
+            changed = self.folder.stat().st_mtime_ns
+        except OSError:
+            return True
+        is_old = time.time_ns() - changed > COARSE
+        has, self._listed = changed != self._listed or not is_old, changed
+        return has
 
     def look(self) -> None:
         """Look for journals that are new. Raises FormatError if the folder is gone or is none."""
@@ -84,40 +146,90 @@ class _SegmentReader:
         self._writer = writer
         self._next = 1
         self._held: list[tuple[str, Any]] = []
+        self._gap = 0, 0.0
+
+    @property
+    def holds_back(self) -> bool:
+        """Whether something was read that waits for what is before it."""
+        return bool(self._held)
 
     def add(self, kind: str, path: Path) -> None:
         """Read this journal as well from now on."""
         if kind not in self.tails:
             self.tails[kind] = Tail(path)
 
-    def read(self) -> Stream:
-        """Read on in all journals: what can be given now."""
+    def read(self, *, in_blocks: bool = False) -> Stream:
+        """Read on in all journals, or a block of each: what can be given now."""
         fresh: Stream = {}
-        for kind, record in self._held:
-            fresh.setdefault(kind, []).append(record)
-        self._held = []
-        self._read(fresh)
+        self._read(fresh, in_blocks=in_blocks)
         if not fresh:
             return fresh
         top = max(record.seq for records in fresh.values() for record in records[-1:])
         if not self._is_whole(fresh):
-            self._history.look()  # what is missing may be the first line of its journal
-            self._read(fresh)
+            is_away = self._look_again(in_blocks=in_blocks)  # what is missing may be the first line of its journal
+            self._read(fresh, in_blocks=in_blocks)
             if not self._is_whole(fresh):
-                fresh = self._without_gaps(fresh, top)
+                waits = is_away or (in_blocks and self._is_settling())
+                fresh = self._without_gaps(fresh, self._next - 1 if waits else top)
         return fresh
 
-    def _read(self, fresh: Stream) -> None:
+    def _look_again(self, *, in_blocks: bool) -> bool:
+        """Look for journals that are new. Whether the folder is gone, which may come again: what was read is kept."""
+        try:
+            self._history.look()
+        except FormatError:
+            if not in_blocks:
+                raise
+            return True
+        return False
+
+    def _is_settling(self) -> bool:
+        """Whether what is missing may be still to come, where journals changed a moment ago.
+
+        A journal can't always be told from the one that was in its place: a new file may have the number of the old.
+        """
+        now = time.monotonic()
+        if self._gap[0] != self._next:
+            self._gap = self._next, now + SETTLING_SECONDS
+        changed = max((tail.changed for tail in self.tails.values()), default=0.0)
+        return now < self._gap[1] and time.time() - changed < SETTLING_SECONDS
+
+    def _read(self, fresh: Stream, *, in_blocks: bool) -> None:
+        """Add what was held back and what is new, as far as no journal has more in between."""
+        ahead = {kind for kind, _ in self._held}
+        for kind, record in self._held:
+            fresh.setdefault(kind, []).append(record)
+        self._held = []
         for kind, tail in self.tails.items():
-            try:
-                for lines in tail.read():
-                    fresh.setdefault(kind, []).extend(self._decode(kind, tail, lines))
-            except (OSError, FormatError) as error:
-                self._history.report(Finding(file=tail.path.name, reason=f"it can't be read: {error}"))
-        for kind in [kind for kind, records in fresh.items() if not records]:
-            del fresh[kind]
+            if in_blocks and (kind in ahead or tail.is_as_it_was()):
+                continue
+            self._read_on(kind, tail, fresh, in_blocks=in_blocks)
         for records in fresh.values():  # in a damaged journal the last line need not have the largest number
             records.sort(key=_seq)
+        ends = [fresh[kind][-1].seq for kind, tail in self.tails.items() if tail.has_more and fresh.get(kind)]
+        if in_blocks and ends:
+            self._hold_back(fresh, min(ends))
+        for kind in [kind for kind, records in fresh.items() if not records]:
+            del fresh[kind]
+
+    def _hold_back(self, fresh: Stream, last: int) -> None:
+        """Hold back what is behind a number: a journal of which not all was read has some in between."""
+        for kind, records in fresh.items():
+            place = bisect_right(records, last, key=_seq)
+            self._held += [(kind, record) for record in records[place:]]
+            del records[place:]
+
+    def _read_on(self, kind: str, tail: Tail, fresh: Stream, *, in_blocks: bool) -> None:
+        try:
+            for lines in tail.read():
+                records = self._decode(kind, tail, lines)
+                if tail.restarts:  # what was given is passed over
+                    records = [record for record in records if record.seq >= self._next]
+                fresh.setdefault(kind, []).extend(records)
+                if in_blocks and records:
+                    break
+        except (OSError, FormatError) as error:
+            self._history.report(Finding(file=tail.path.name, reason=f"it can't be read: {error}"))
 
     def _decode(self, kind: str, tail: Tail, lines: Lines) -> list[Any]:
         try:
@@ -152,11 +264,12 @@ class _SegmentReader:
         )
         for index, (seq, kind, record) in enumerate(rows):
             if seq < expected:
-                self._report(kind, f"seq {seq} of writer {self._writer} stands twice")
+                if not any(tail.restarts for tail in self.tails.values()):  # what was held back is read again
+                    self._report(kind, f"seq {seq} of writer {self._writer} stands twice")
                 continue
             if seq > expected:
                 if expected > top:
-                    self._held = [row[1:] for row in rows[index:]]
+                    self._held += [row[1:] for row in rows[index:]]
                     break
                 lost = f"{expected}" if seq == expected + 1 else f"{expected} to {seq - 1}"
                 self._report(kind, f"a record is lost: seq {lost} of writer {self._writer} is in no journal")

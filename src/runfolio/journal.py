@@ -82,21 +82,43 @@ class Journal:
 
 
 class Tail:
-    """A journal as read so far: `offset` and `lines` say up to where, `rest` the bytes of an unfinished line there."""
+    """A journal as read so far: `offset` and `lines` say up to where, `rest` the bytes of an unfinished line there.
 
-    __slots__ = ("_searched", "lines", "offset", "path", "rest")
+    A file that takes the place of another, or is cut, is read from its beginning; `restarts` counts how often.
+    `changed` is when it last changed as of the last read, in seconds since 1970.
+    """
+
+    __slots__ = ("_place", "_searched", "_size", "changed", "lines", "offset", "path", "rest", "restarts")
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.offset = 0
         self.lines = 0
         self.rest = 0
+        self.restarts = 0
+        self.changed = 0.0
+        self._place: tuple[int, int] | None = None
         self._searched = 0
+        self._size = 0
+
+    @property
+    def has_more(self) -> bool:
+        """Whether the file was longer than what was taken of it, an unfinished last line aside."""
+        return self.offset + self.rest < self._size
+
+    def is_as_it_was(self) -> bool:
+        """Whether there is nothing to read that was not there the last time."""
+        try:
+            found = os.lstat(self.path)
+        except OSError:
+            return False
+        return found.st_size == self._size and (found.st_dev, found.st_ino) == self._place and not self.has_more
 
     def read(self) -> Iterator[Lines]:
         """The complete lines behind the offset, block by block.
 
-        The offset moves on as each block is taken. A line longer than any writer writes comes as an empty one.
+        The offset moves on as each block is taken; who stops in between can read on later. A line longer than any
+        writer writes comes as an empty one.
         Raises FormatError if the path is no regular file, OSError if it can't be read.
         """
         try:
@@ -104,7 +126,7 @@ class Tail:
         except FileNotFoundError:
             return
         try:
-            size = os.fstat(fd).st_size
+            size = self._begin(os.fstat(fd))
             while self.offset < size:
                 length, lines = _complete_lines(fd, self.offset, size, self._searched)
                 if not length:
@@ -113,10 +135,20 @@ class Tail:
                 taken = Lines(self.lines + 1, self.offset, lines)
                 self.offset += length
                 self.lines += len(lines)
+                self.rest = 0
                 yield taken
             self.rest = max(size - self.offset, 0)
         finally:
             os.close(fd)
+
+    def _begin(self, found: os.stat_result) -> int:
+        """The size of the file, which is read anew if it is another one or was cut."""
+        place = found.st_dev, found.st_ino
+        if self._place not in (None, place) or found.st_size < self.offset:
+            self.offset = self.lines = self.rest = self._searched = 0
+            self.restarts += 1
+        self._place, self._size, self.changed = place, found.st_size, found.st_ctime
+        return found.st_size
 
 
 class Lines(Struct, frozen=True):

@@ -149,6 +149,58 @@ def crowd(acknowledge: Acknowledge, root: str, processes: int, each: int = 0, se
     status.complete()
 
 
+def paced(
+    acknowledge: Acknowledge, *, root: str, processes: int, rate: float, seconds: float, tear: int = 0, end: bool = True
+) -> None:
+    """One run, to which forked processes write changes and messages in turn, so many a second together.
+
+    Every so-many-th line is written in two pieces with a pause between. Without an end it goes on until killed.
+    """
+    status = Status(root=root)
+    status.start()
+    acknowledge(f"folder:{status.folder}")
+    if tear:
+        write_in_pieces(tear)
+
+    def work(worker: int) -> None:
+        begun, number = time.monotonic(), 0
+        while time.monotonic() - begun < seconds:
+            name = f"{worker}-{number // 2}"
+            if number % 2:
+                status.log(name)
+                acknowledge(f"upto:{name}")
+            else:
+                status.record_change("UPDATE", name, payload(name))
+            number += 1
+            time.sleep(max(begun + number * processes / rate - time.monotonic(), 0))
+        if number % 2:
+            status.log(name)
+            acknowledge(f"upto:{name}")
+
+    pids = [fork(lambda worker=worker: work(worker)) for worker in range(processes)]
+    assert all(os.waitpid(pid, 0)[1] == 0 for pid in pids), "a worker failed"
+    acknowledge("written")
+    if end:
+        status.complete()
+    else:
+        time.sleep(60)
+
+
+def write_in_pieces(every: int, pause: float = 0.008) -> None:
+    """Have every so-many-th line of this process and its children come in two pieces."""
+    whole, numbers = os.write, count(1)
+
+    def write(fd: int, data: Any) -> int:
+        if len(data) < 200 or next(numbers) % every:
+            return whole(fd, data)
+        half = len(data) // 2
+        done = whole(fd, bytes(data[:half]))
+        time.sleep(pause)
+        return done + whole(fd, bytes(data[half:]))
+
+    os.write = write
+
+
 def alone(acknowledge: Acknowledge, root: str, seconds: float) -> None:
     """One run, to which several threads of one process write for so long."""
     with Status(root=root) as status:
