@@ -230,7 +230,7 @@ class TestFoldersThatChange:
     def test_one_that_another_run_replaces_is_an_error(self, status, root):
         with Writer(root, 3, end="wait") as writer, follow(writer.folder, kinds="result") as following:
             writer.wait_until_done()
-            following._source.take()
+            following._feed.take()
             shutil.rmtree(writer.folder)
             shutil.copytree(status.folder, writer.folder)
             with pytest.raises(FormatError, match="is now in the place of"):

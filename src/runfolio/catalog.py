@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
+from fnmatch import translate
 from itertools import groupby
 from os import PathLike
 from pathlib import Path
@@ -20,6 +21,7 @@ from msgspec import Struct
 
 from runfolio import codec, layout
 from runfolio import root as roots
+from runfolio.arguments import optional_text, texts
 from runfolio.clock import SYSTEM, Clock, in_utc
 from runfolio.codec import BadLine
 from runfolio.errors import RunfolioError, UsageError
@@ -84,8 +86,8 @@ def list_runs(
     """
     import pandas as pd  # noqa: PLC0415  (pandas takes 0.3 s; only who asks for a frame waits for it)
 
-    states = [state] if isinstance(state, str) else list(state or ())
-    rows = list(scan(root, states=states, name=name))
+    states = [state] if isinstance(state, str) else texts(state or (), "state")
+    rows = list(scan(root, states=states, name=optional_text(name, "name")))
     return pd.DataFrame(
         {
             field: pd.Series([_utf_8(getattr(row, field)) for row in rows], dtype=dtype)
@@ -254,9 +256,8 @@ def _named(name: str | None) -> Callable[[str], object] | None:
     if not {"*", "?"} & set(name):
         part = name.casefold()
         return lambda found: part in found.casefold()
-    wildcards = {"*": ".*", "?": "."}
-    pattern = "".join(wildcards.get(character) or re.escape(character) for character in name)
-    return re.compile(pattern, re.IGNORECASE | re.DOTALL).fullmatch
+    pattern = translate(name.replace("[", "[[]"))  # whose stars don't try all ways, however long a stranger's name is
+    return re.compile(pattern, re.IGNORECASE).match
 
 
 _DTYPES = {

@@ -18,10 +18,10 @@ from runfolio.differences import TABLE
 from runfolio.errors import FormatError
 from runfolio.field import Field
 from runfolio.files import read_bytes
-from runfolio.records import Configured, Description, Input, Path, PathStep, Subscriptable
+from runfolio.records import Configured, Description, Input, Path, PathStep, Subscriptable, converted
 from runfolio.schema import Schema, parts_of
 from runfolio.standing import key_of
-from runfolio.view import RunView, converted
+from runfolio.view import RunView
 
 PairType = Literal["CREATE", "UPDATE", "TRANSFORM", "RENAME", "DELETE"]
 

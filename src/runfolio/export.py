@@ -35,7 +35,7 @@ from runfolio import arguments, layout
 from runfolio.artifacts import StoredResult
 from runfolio.errors import DamageError, FormatError, NotFoundError, RunfolioError, UsageError
 from runfolio.field import label_text
-from runfolio.files import open_within, write_error
+from runfolio.files import beside, open_within, write_error
 from runfolio.records import Part, Subscriptable
 from runfolio.tables import is_batches
 from runfolio.values import normal, plain_text
@@ -183,7 +183,7 @@ class _Exporter(Struct, frozen=True, kw_only=True):
             return structs.replace(told, error=f"{part.file!r} {what}: the records are not those of a writer")
         self.taken.add(name)
         path = self.folder / name
-        temporary = path.with_name(f".{name}.{os.getpid()}.tmp")
+        temporary = beside(path)
         try:
             self._write(temporary, stored, part)
             size = temporary.stat().st_size

@@ -14,7 +14,7 @@ from runfolio import manifest
 from runfolio import root as roots
 from runfolio.alarm import Alarm
 from runfolio.errors import FormatError, RunfolioError
-from runfolio.files import journals
+from runfolio.files import TRANSIENT, journals
 from runfolio.history import COARSE, History
 from runfolio.lock import Life
 from runfolio.run import life_of, lives_of
@@ -153,8 +153,12 @@ class Feed:
         return rows
 
     def _is_away(self, error: FormatError) -> bool:
-        """Whether an error tells that the folder that was there is gone, and not for long."""
-        if self._view.lives is None or not isinstance(error.__cause__, (FileNotFoundError, NotADirectoryError)):
+        """Whether an error tells that the folder is gone that was there, or can't be opened, and not for long."""
+        cause = error.__cause__
+        is_transient = isinstance(cause, OSError) and cause.errno in TRANSIENT
+        if not is_transient and (
+            self._view.lives is None or not isinstance(cause, (FileNotFoundError, NotADirectoryError))
+        ):
             return False
         self._away = self._away or time.monotonic()
         return time.monotonic() - self._away < AWAY_SECONDS
@@ -241,8 +245,14 @@ class RootFeed:
     comes to its end, and so does one that can't be read.
     """
 
+    state: State | None = None
+    state_reason: str | None = None
+    run_id: str | None = None
+    is_over = False
+    damage: tuple[Finding, ...] = ()
+
     def __init__(self, root: Path, *, poll: bool = False, skips: bool = False) -> None:
-        self.root = root
+        self.folder = root
         self.feeds: dict[str, Feed] = {}
         self._alarm = Alarm(poll=poll)
         self._known: set[str] = set()
@@ -257,21 +267,21 @@ class RootFeed:
 
     def take(self) -> list[tuple[str, Any]]:
         """The records that came since the last call, each with the id of its run."""
-        return [(name, record) for name, _, record in self.take_kinds()]
+        return [pair for _, pair in self.take_kinds()]
 
-    def take_kinds(self) -> list[tuple[str, str, Any]]:
-        """The same, each with its kind as well."""
+    def take_kinds(self) -> list[tuple[str, tuple[str, Any]]]:
+        """The same, each pair with the kind of its record."""
         due, is_round = self._alarm.due(), self._is_round
         self._is_round = False
-        if is_round or self.root in due:
+        if is_round or self.folder in due:
             self._find()
-            self._alarm.found(self.root, anything=bool(self._new))
+            self._alarm.found(self.folder, anything=bool(self._new))
         if self._new:
             name = self._new.pop(0)
-            self.feeds[name] = Feed(self.root / name, alarm=self._alarm)
+            self.feeds[name] = Feed(self.folder / name, alarm=self._alarm)
             self._again.add(name)
         again, self._again = self._again, set()
-        rows: list[tuple[str, str, Any]] = []
+        rows: list[tuple[str, tuple[str, Any]]] = []
         for name, feed in list(self.feeds.items()):
             if is_round or name in again or feed.folder in due or feed.is_leaving:
                 rows += self._taken(name, feed)
@@ -305,8 +315,8 @@ class RootFeed:
         """Look for runs that are new, the oldest first. A folder that is none yet is asked again."""
         if not self._has_changed():
             return
-        unknown = [name for name in reversed(roots.candidates(self.root)) if name not in self._known]
-        found = [name for name in unknown if roots.is_run(str(self.root / name))]
+        unknown = [name for name in reversed(roots.candidates(self.folder)) if name not in self._known]
+        found = [name for name in unknown if roots.is_run(str(self.folder / name))]
         self._known.update(found)
         self._new += found
         self._listed = 0 if len(found) < len(unknown) else self._listed
@@ -314,14 +324,14 @@ class RootFeed:
     def _has_changed(self) -> bool:
         """Whether names may have come since the root was listed: with many runs that costs more than all else."""
         try:
-            changed = self.root.stat().st_mtime_ns
+            changed = self.folder.stat().st_mtime_ns
         except OSError:
             return True
         has = changed != self._listed or time.time_ns() - changed <= COARSE
         self._listed = changed
         return has
 
-    def _taken(self, name: str, feed: Feed) -> list[tuple[str, str, Any]]:
+    def _taken(self, name: str, feed: Feed) -> list[tuple[str, tuple[str, Any]]]:
         """A block of what came into a run. It is watched once all was taken, unless it is over by then."""
         try:
             rows = feed.take_kinds()
@@ -335,11 +345,11 @@ class RootFeed:
             self._again.add(name)
         else:
             feed.watch()
-        return [(feed.run_id or name, kind, record) for kind, record in rows]
+        return [(kind, (feed.run_id or name, record)) for kind, record in rows]
 
     def _skip(self) -> None:
         """Pass over what is there; runs that have ended need not be read for that."""
-        self._new = [name for name in self._new if not manifest.is_over(self.root / name)]
+        self._new = [name for name in self._new if not manifest.is_over(self.folder / name)]
         while self.has_more:
             self.take_kinds()
 

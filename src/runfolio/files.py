@@ -21,6 +21,9 @@ _WRITE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_CLOEXEC", 
 _HARMLESS = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NOCTTY", 0)
 READ_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _HARMLESS
 _FOLDER_FLAGS = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | _HARMLESS
+TRANSIENT = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+"""Errors of the reading process, not of what it reads: a moment later it may be read."""
+
 _HAS_DESCRIPTORS = os.open in os.supports_dir_fd and os.scandir in os.supports_fd
 
 
@@ -108,6 +111,11 @@ def create(path: Path, policy: Policy) -> int:
     return os.open(path, _WRITE_FLAGS, policy.file_mode)
 
 
+def beside(path: Path) -> Path:
+    """A temporary name for a file or folder, beside its own; no other process has the same, whatever its id."""
+    return path.with_name(f".{path.name}.{layout.token(8)}.tmp")
+
+
 def put(temporary: Path, path: Path, policy: Policy) -> None:
     """Give a file that was written under a temporary name its own. Raises OSError."""
     if policy.syncs:
@@ -126,7 +134,7 @@ def replace(path: Path, data: bytes, policy: Policy) -> None:
 
     Unless the policy syncs it, it may be the old one or empty after a power cut.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = beside(path)
     try:
         with os.fdopen(create(temporary, policy), "wb") as file:
             file.write(data)
@@ -165,6 +173,17 @@ def sha256_of(fd: int) -> tuple[int, str]:
         return os.fstat(file.fileno()).st_size, digest
 
 
+def first_hole(fd: int) -> int | None:
+    """Where the first hole of an open file begins; None if it has none, or the system can't tell."""
+    try:
+        hole = os.lseek(fd, 0, os.SEEK_HOLE)
+    except (AttributeError, OSError):
+        return None
+    size = os.lseek(fd, 0, os.SEEK_END)
+    os.lseek(fd, 0, os.SEEK_SET)
+    return hole if hole < size else None
+
+
 def journals(folder: Path) -> list[tuple[str, str, Path]]:
     """Kind, writer and path of each journal in a folder. Raises FormatError if the folder can't be read."""
     found = ((layout.parse_journal_name(name), name) for name in _names(folder))
@@ -182,10 +201,10 @@ def _names(folder: Path) -> list[str]:
         return sorted(path.name for path in folder.iterdir())
     except OSError as error:
         gone = isinstance(error, (FileNotFoundError, NotADirectoryError))
+        if not gone:
+            raise unreadable(error, folder) from error
         raise FormatError(
-            f"no run folder at {folder}: {error.strerror}" if gone else f"{folder} can't be read: {error.strerror}",
-            remedy="`runfolio ls` lists the runs" if gone else "see to the cause and try again",
-            file=str(folder),
+            f"no run folder at {folder}: {error.strerror}", remedy="`runfolio ls` lists the runs", file=str(folder)
         ) from error
 
 
@@ -219,6 +238,12 @@ def write_error(error: OSError, path: Path) -> WriteError:
     )
 
 
+def unreadable(error: OSError, path: Path) -> FormatError:
+    """The error for what the operating system does not let be read."""
+    remedy = _REMEDIES[errno.EMFILE] if error.errno == errno.EMFILE else "see to the cause and try again"
+    return FormatError(f"{path} can't be read: {error.strerror}", remedy=remedy, file=str(path))
+
+
 def _irregular(path: Path, what: str) -> FormatError:
     return FormatError(f"{path} is {what}", remedy="a run folder holds regular files only", file=str(path))
 
@@ -227,10 +252,10 @@ _REMEDIES = {
     errno.EDQUOT: "free some space in your quota and write again: what was recorded before is safe",
     errno.ENOSPC: "free some space on that disk and write again: what was recorded before is safe",
     errno.ENOENT: "bring the folder back and write again, or begin another run",
-    errno.EMFILE: "close some files, or raise the limit of open ones (ulimit -n), and write again",
+    errno.EMFILE: "close some files, or raise the limit of open ones (ulimit -n), and try again",
     errno.EACCES: "allow writing there, or name another root: --root, Status(root=...) or RUNFOLIO_RUNS",
     errno.EPERM: "allow writing there, or name another root: --root, Status(root=...) or RUNFOLIO_RUNS",
     errno.EROFS: "the disk is read-only: name another root with --root, Status(root=...) or RUNFOLIO_RUNS",
     errno.ENOTDIR: "a part of that path is a file: name another root with --root, Status(root=...) or RUNFOLIO_RUNS",
-    errno.EEXIST: "a part of that path is a file: name another root with --root, Status(root=...) or RUNFOLIO_RUNS",
+    errno.EEXIST: "a file has that name already: see whose it is, move it away and write again",
 }

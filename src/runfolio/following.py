@@ -69,7 +69,7 @@ def follow(
         raise UsageError("this run has no folder yet", remedy="start() it first")
     wanted = _wanted(start, kinds)
     feed = Feed(folder.absolute(), poll=poll)
-    found: Following[Any] = Following(_OfRun(feed, wanted), timeout, stop)
+    found: Following[Any] = Following(feed, wanted, timeout, stop)
     if start == "now":
         try:
             feed.skip()
@@ -104,14 +104,21 @@ def follow_root(
     """
     wanted = _wanted(start, kinds)
     feed = RootFeed(layout.root_of(root).absolute(), poll=poll, skips=start == "now")
-    return Following(_OfRoot(feed, wanted), timeout, stop)
+    return Following(feed, wanted, timeout, stop)
 
 
 class Following(Iterator[T], AsyncIterator[T], Generic[T]):
     """What `follow` and `follow_root` give: iterate over it, once."""
 
-    def __init__(self, source: _OfRun | _OfRoot, timeout: float | None, stop: threading.Event | None) -> None:
-        self._source = source
+    def __init__(
+        self,
+        feed: Feed | RootFeed,
+        wanted: frozenset[str] | None,
+        timeout: float | None,
+        stop: threading.Event | None,
+    ) -> None:
+        self._feed = feed
+        self._wanted = wanted
         self._timeout = timeout
         self._stop = stop
         self._ready: deque[T] = deque()
@@ -123,27 +130,27 @@ class Following(Iterator[T], AsyncIterator[T], Generic[T]):
     @property
     def state(self) -> State | None:
         """The run's state by what was given so far; None for a root."""
-        return self._source.state
+        return self._feed.state
 
     @property
     def state_reason(self) -> str | None:
         """How it is known."""
-        return self._source.state_reason
+        return self._feed.state_reason
 
     @property
     def run_id(self) -> str | None:
         """The id of the run; None for a root, and as long as nothing was read."""
-        return self._source.run_id
+        return self._feed.run_id
 
     def close(self) -> None:
         """End the iteration, and give threads and watches back. Safe to call twice, and from any thread."""
         self._is_closed = True
         if os.getpid() != self._pid:
             return  # in a forked child nobody may be there to give the mutex back, and all is the parent's
-        self._source.feed.wake()
+        self._feed.wake()
         with self._mutex:
             self._ready.clear()
-            self._source.feed.close()
+            self._feed.close()
 
     def __next__(self) -> T:
         while not self._ready:
@@ -160,20 +167,22 @@ class Following(Iterator[T], AsyncIterator[T], Generic[T]):
                 is_there = await asyncio.to_thread(self._fill)
             except asyncio.CancelledError:
                 self._is_left = True  # the thread comes to its end, and what it finds is given by the next call
-                self._source.feed.wake()
+                self._feed.wake()
                 raise
             if not is_there:
                 raise StopAsyncIteration
         return self._ready.popleft()
 
     def _fill(self) -> bool:
-        """Wait until there is something to give; False if nothing will come."""
+        """Wait until there is something to give; False if nothing will come. Raises UsageError in a forked child."""
+        if os.getpid() != self._pid:
+            raise UsageError("this is followed by the process that forked this one", remedy="follow it anew here")
         end = None if self._timeout is None else time.monotonic() + self._timeout
         with self._mutex:
             try:
                 return self._filled(end)
             except BaseException:
-                self._source.feed.close()
+                self._feed.close()
                 raise
 
     def _filled(self, end: float | None) -> bool:
@@ -183,24 +192,33 @@ class Following(Iterator[T], AsyncIterator[T], Generic[T]):
                 return True
             if self._is_closed or (self._stop is not None and self._stop.is_set()):
                 break
-            is_new, wanted = self._source.take()
-            self._ready.extend(cast("list[T]", wanted))
+            rows = self._feed.take_kinds()
+            self._ready.extend(cast(T, item) for kind, item in rows if self._wanted is None or kind in self._wanted)
             left = None if end is None else end - time.monotonic()
             if self._ready:
                 return True
-            if is_new:  # what came may have been the end
+            if rows:  # what came may have been the end
                 continue
-            if self._source.is_over or (left is not None and left <= 0 and not self._source.has_more):
+            if self._feed.is_over or (left is not None and left <= 0 and not self._feed.has_more):
                 break
             pause = _STOP_SECONDS if self._stop is not None else None
-            self._source.feed.wait(min(filter(None, (left, pause)), default=None))
+            self._feed.wait(min(filter(None, (left, pause)), default=None))
         if self._ready:
             return True
-        self._source.feed.close()
+        self._feed.close()
         if not self._is_closed:
             self._is_closed = True
-            self._source.tell_end()
+            self._tell_end()
         return False
+
+    def _tell_end(self) -> None:
+        """Warn of what is not as it was written, and of a run that came to no end."""
+        found = self._feed.damage
+        if found:
+            more = f", and {len(found) - 1} more" if len(found) > 1 else ""
+            warnings.warn(f"{self._feed.folder} is damaged: {found[0]}{more}", DamageWarning, stacklevel=5)
+        if self._feed.is_over and self.state == "interrupted":
+            warnings.warn(f"{self.run_id} is interrupted: {self.state_reason}", InterruptedRunWarning, stacklevel=5)
 
     def __enter__(self) -> Self:
         return self
@@ -211,78 +229,6 @@ class Following(Iterator[T], AsyncIterator[T], Generic[T]):
     def __del__(self) -> None:
         if not self._is_closed:
             self.close()
-
-
-class _OfRun:
-    """A run's feed, of which some kinds are wanted."""
-
-    def __init__(self, feed: Feed, wanted: frozenset[str] | None) -> None:
-        self.feed = feed
-        self._wanted = wanted
-
-    def take(self) -> tuple[bool, list[Any]]:
-        """Whether anything came, and what of it is wanted."""
-        rows = self.feed.take_kinds()
-        return bool(rows), [record for kind, record in rows if self._wanted is None or kind in self._wanted]
-
-    @property
-    def is_over(self) -> bool:
-        """Whether nothing will come any more."""
-        return self.feed.is_over
-
-    @property
-    def has_more(self) -> bool:
-        """Whether more is there already."""
-        return self.feed.has_more
-
-    @property
-    def state(self) -> State | None:
-        """The run's state."""
-        return self.feed.state
-
-    @property
-    def state_reason(self) -> str | None:
-        """How it is known."""
-        return self.feed.state_reason
-
-    @property
-    def run_id(self) -> str | None:
-        """The run's id."""
-        return self.feed.run_id
-
-    def tell_end(self) -> None:
-        """Warn of what is not as it was written, and of a run that came to no end."""
-        found = self.feed.damage
-        if found:
-            more = f", and {len(found) - 1} more" if len(found) > 1 else ""
-            warnings.warn(f"{self.feed.folder} is damaged: {found[0]}{more}", DamageWarning, stacklevel=5)
-        if self.feed.is_over and self.state == "interrupted":
-            warnings.warn(f"{self.run_id} is interrupted: {self.state_reason}", InterruptedRunWarning, stacklevel=5)
-
-
-class _OfRoot:
-    """The same for a root."""
-
-    is_over = False
-    state = state_reason = run_id = None
-
-    def __init__(self, feed: RootFeed, wanted: frozenset[str] | None) -> None:
-        self.feed = feed
-        self._wanted = wanted
-
-    def take(self) -> tuple[bool, list[tuple[str, Any]]]:
-        """Whether anything came, and what of it is wanted."""
-        rows = self.feed.take_kinds()
-        wanted = [(name, record) for name, kind, record in rows if self._wanted is None or kind in self._wanted]
-        return bool(rows), wanted
-
-    @property
-    def has_more(self) -> bool:
-        """Whether more is there already."""
-        return self.feed.has_more
-
-    def tell_end(self) -> None:
-        """A root has none."""
 
 
 def _wanted(start: str, kinds: str | Iterable[str] | None) -> frozenset[str] | None:

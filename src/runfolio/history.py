@@ -18,7 +18,7 @@ from msgspec import structs
 from runfolio import codec
 from runfolio.codec import BadLine
 from runfolio.errors import FormatError
-from runfolio.files import journals
+from runfolio.files import TRANSIENT, journals, unreadable
 from runfolio.journal import Lines, Tail
 from runfolio.limits import MAX_FINDINGS
 from runfolio.records import Finding, Metadata, Opaque, Record, SchemaRef, SchemaRefs, Snapshot
@@ -51,13 +51,28 @@ class History:
         self.timeline = Timeline({})
         self.marks = Timeline({})
         self._listed = 0
+        self._is_reading = False
         self._readers: dict[str, _SegmentReader] = {}
 
     def refresh(self) -> None:
         """Read what was written since the last time. Raises FormatError if the folder is gone or is none."""
-        self.look()
+        if self._is_reading:  # a signal's handler asks in the midst of it, and is answered by what was read so far
+            return
+        self._is_reading = True
+        try:
+            self.look()
+            self._read()
+        except BaseException:  # what was read and not given would be passed over by the next reading
+            self._readers.clear()
+            self.timeline.streams.clear()
+            raise
+        finally:
+            self._is_reading = False
+
+    def _read(self, *, in_blocks: bool = False) -> None:
+        """Read on in all journals, or a block of each, and give what can be given."""
         # All schemas before any snapshot: another writer may have the one whose line is lost in this one's journal.
-        fresh = [(reader, reader.read()) for reader in list(self._readers.values())]
+        fresh = [(reader, reader.read(in_blocks=in_blocks)) for reader in list(self._readers.values())]
         for _, records in fresh:
             self._learn(records)
         for reader, records in fresh:
@@ -67,16 +82,13 @@ class History:
         """What came since the last call, once: writer, kind and record, those of a writer in the order of `seq`.
 
         It is not kept, but for schemas and `marks`. No more is read than a block of each journal: `has_more` tells
-        whether to call again at once. New journals are looked for if `looks`, and if the folder has changed. Raises
+        whether to call again at once. Where it raises, what was read on the way may be lost: whoever calls must begin
+        anew. New journals are looked for if `looks`, and if the folder has changed. Raises
         FormatError if the folder is gone or is none.
         """
         if looks or self._has_changed():
             self.look()
-        fresh = [(reader, reader.read(in_blocks=True)) for reader in list(self._readers.values())]
-        for _, records in fresh:
-            self._learn(records)
-        for reader, records in fresh:
-            reader.give(records)
+        self._read(in_blocks=True)
         return [row for writer, reader in self._readers.items() for row in self._taken(writer, reader.stream)]
 
     def _taken(self, writer: str, stream: Stream) -> list[tuple[str, str, Any]]:
@@ -147,11 +159,12 @@ class _SegmentReader:
         self._next = 1
         self._held: list[tuple[str, Any]] = []
         self._gap = 0, 0.0
+        self._is_kept_out = False
 
     @property
     def holds_back(self) -> bool:
-        """Whether something was read that waits for what is before it."""
-        return bool(self._held)
+        """Whether something was read that waits for what is before it, or a journal can't be opened just now."""
+        return bool(self._held) or self._is_kept_out
 
     def add(self, kind: str, path: Path) -> None:
         """Read this journal as well from now on."""
@@ -161,6 +174,7 @@ class _SegmentReader:
     def read(self, *, in_blocks: bool = False) -> Stream:
         """Read on in all journals, or a block of each: what can be given now."""
         fresh: Stream = {}
+        self._is_kept_out = False
         self._read(fresh, in_blocks=in_blocks)
         if not fresh:
             return fresh
@@ -169,7 +183,7 @@ class _SegmentReader:
             is_away = self._look_again(in_blocks=in_blocks)  # what is missing may be the first line of its journal
             self._read(fresh, in_blocks=in_blocks)
             if not self._is_whole(fresh):
-                waits = is_away or (in_blocks and self._is_settling())
+                waits = is_away or self._is_kept_out or (in_blocks and self._is_settling())
                 fresh = self._without_gaps(fresh, self._next - 1 if waits else top)
         return fresh
 
@@ -229,6 +243,11 @@ class _SegmentReader:
                 if in_blocks and records:
                     break
         except (OSError, FormatError) as error:
+            if isinstance(error, OSError) and error.errno in TRANSIENT:
+                if not in_blocks:
+                    raise unreadable(error, tail.path) from error
+                self._is_kept_out = True  # what is missing is there
+                return
             self._history.report(Finding(file=tail.path.name, reason=f"it can't be read: {error}"))
 
     def _decode(self, kind: str, tail: Tail, lines: Lines) -> list[Any]:

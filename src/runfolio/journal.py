@@ -75,8 +75,9 @@ class Journal:
 
     def close(self) -> None:
         """Give the descriptor back. Raises WriteError: network file systems tell only then what they could not keep."""
+        fd, self._fd = self._fd, -1  # a write that a signal's handler has interrupted must not go into another file
         try:
-            os.close(self._fd)
+            os.close(fd)
         except OSError as error:
             raise write_error(error, self.path) from error
 

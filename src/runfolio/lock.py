@@ -20,7 +20,7 @@ from msgspec import Struct, json
 
 from runfolio import files
 from runfolio.errors import FormatError
-from runfolio.files import open_regular, read_bytes, write_error
+from runfolio.files import TRANSIENT, open_regular, read_bytes, unreadable, write_error
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,10 +73,12 @@ class Lock:
             line = json.encode(holder) + b"\n"
             if os.write(self._fd, line) != len(line):
                 raise OSError(errno.ENOSPC, "it was written in part")
-        except OSError as error:
+        except BaseException as error:
             if self._fd >= 0:
                 self.release(remove=True)
-            raise write_error(error, path) from error
+            if isinstance(error, OSError):
+                raise write_error(error, path) from error
+            raise
 
     def release(self, *, remove: bool) -> None:
         """Let go of the lock, and remove its file if the run has ended. Safe to call twice."""
@@ -107,7 +109,8 @@ class Lock:
 def probe(path: Path, now: float) -> Life:
     """Whether the writer of this lock lives; `now` is the time since 1970, in seconds.
 
-    The lock is not taken. Where the kernel can't tell, a minute without a heartbeat presumes that it does not.
+    The lock is not taken. Where the kernel can't tell, a minute without a heartbeat presumes that it does not, and so
+    does one that is more than a minute ahead. Raises FormatError if this process can open no more files.
     """
     try:
         holder = json.decode(read_bytes(path, 4096), type=Holder)
@@ -117,6 +120,8 @@ def probe(path: Path, now: float) -> Life:
     except FileNotFoundError:
         return Life(False, "its lock file is gone")
     except (OSError, ValueError, RecursionError, FormatError) as error:
+        if isinstance(error, OSError) and error.errno in TRANSIENT:
+            raise unreadable(error, path) from error
         return Life(False, f"its lock file can't be read: {error}")
     if held is not None and (found.st_dev, found.st_ino) == (holder.device, holder.inode):
         who = f"its writer, process {holder.pid} on {holder.host},"
@@ -135,8 +140,10 @@ def boot_id() -> str:
 
 def _presume(silence: float, holder: Holder) -> Life:
     who = f"its writer, process {holder.pid} on {holder.host}, can't be asked from here (another machine, or a copy)"
-    if silence < SILENCE_SECONDS:
+    if -SILENCE_SECONDS <= silence < SILENCE_SECONDS:
         return Life(True, f"{who}; its last sign of life is {max(silence, 0):.0f} s old", is_presumed=True)
+    if silence < 0:
+        return Life(False, f"presumed: {who}, and its last sign of life is {-silence:.0f} s ahead", is_presumed=True)
     return Life(False, f"presumed: {who}, and there is no sign of life for {silence:.0f} s", is_presumed=True)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from runfolio.files import journals, open_within, read_bytes, replace, result_fi
 from runfolio.history import scan
 from runfolio.journal import Tail
 from runfolio.limits import MAX_FINDINGS, MAX_LINE, MAX_SUMS
-from runfolio.records import Finding, Manifest, Result, Segment, SegmentFile, Totals
+from runfolio.records import Event, Finding, Lost, Manifest, Result, Segment, SegmentFile, Totals, converted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -92,6 +93,19 @@ def measure(folder: Path, own: list[SegmentFile], steps: int) -> tuple[Totals, l
     size += sum(size for _, size in result_files(folder))
     counted = {stem: lines.get(stem, 0) for stem in layout.KINDS}
     return Totals(steps=steps, bytes=size, **counted), [Segment(writer, files) for writer, files in segments.items()]
+
+
+def lost_by_others(folder: Path, own: Collection[str]) -> int:
+    """How many records and results all writers but these told as lost, since the last repair if there was one."""
+    events: list[Event] = []
+    for kind, writer, _ in journals(folder):
+        if kind == "event" and writer not in own:
+            with suppress(OSError, FormatError):  # it is no journal; a reader reports it
+                events += (event for event in scan(folder, kind, writer) if isinstance(event, Event))
+    repaired = max((event.timestamp for event in events if event.type == "repair"), default=None)
+    told = [event for event in events if event.type == "lost" and (repaired is None or event.timestamp > repaired)]
+    lost = (converted(event.context, Lost) for event in told)
+    return sum(one.records + one.results for one in lost if one)
 
 
 def write_sums(folder: Path, policy: Policy) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec import Struct, to_builtins
 
-from runfolio import layout
+from runfolio import forks, layout
 from runfolio.arguments import message_of
 from runfolio.clock import Clock
 from runfolio.errors import DuplicateKeyError, RunEndedError, WriteError
@@ -126,6 +126,7 @@ class Recorder:
         self._last: Snapshot[Metadata] | None = None
         self._failed: tuple[str, str] | None = None
         self._progress: dict[str | None, tuple[float, dict[str, Any] | None]] = {}
+        forks.register(self)
 
     @property
     def innermost(self) -> Running | None:
@@ -150,7 +151,7 @@ class Recorder:
         """The step that runs innermost in this thread."""
         return next((running for running in reversed(self.thread.running) if running.snapshot_id is not None), None)
 
-    def after_fork(self) -> None:
+    def _after_fork(self) -> None:
         """In a forked child: no other thread holds the mutex, and the parent's segment is not this process's."""
         self.mutex = threading.RLock()
         self._progress.clear()
@@ -202,7 +203,7 @@ class Recorder:
         with self.mutex:
             segment = self.writer.segment()
             record = Timing(
-                seq=segment.seq + 1,
+                seq=0,
                 record_id=record_id or segment.new_id("timing"),
                 module_name=module,
                 experiment_name=experiment,
@@ -251,7 +252,7 @@ class Recorder:
         with self.mutex:
             segment = self.writer.segment()
             record = Change(
-                seq=segment.seq + 1,
+                seq=0,
                 change_id=segment.new_id("change"),
                 timestamp=self._now(),
                 type=change_type,
@@ -284,8 +285,12 @@ class Recorder:
         try:
             return self._store(key, data, given, path)
         except BaseException:
-            self._keys.discard(key)
+            self.free(key)
             raise
+
+    def free(self, key: str) -> None:
+        """Let a key be stored again: what was stored by it is lost, or its step was not committed."""
+        self._keys.discard(key)
 
     def _store(self, key: str, data: Any, given: Schemas, path: tuple[PathStep, ...]) -> Stored:
         from runfolio import artifacts  # noqa: PLC0415  (not every run has results)
@@ -300,6 +305,7 @@ class Recorder:
                 raise
             with self.mutex:
                 self.writer.lose("result", error)
+                self.free(key)
             record = Result(seq=0, key=key, path=path, parts=[], timestamp=self.clock.now())
             return Stored(record, artifacts.schemas_of(contents), data, (0.0, 0.0))
         schemas, parts = artifacts.schemas_of(written), [one.part for one in written]
@@ -307,8 +313,9 @@ class Recorder:
             segment = self.writer.segment()
             self.writer.refs(segment, schemas)
             now = self.clock.now()
-            record = Result(seq=segment.seq + 1, key=key, path=path, parts=parts, timestamp=now)
-            segment.write("result", record)
+            record = Result(seq=0, key=key, path=path, parts=parts, timestamp=now)
+            if not segment.write("result", record):
+                self.free(key)
         walls, cpus = zip(*(one.spent for one in written), strict=True)
         data = artifacts.passed_on(data, self.writer.folder, written)
         return Stored(record, schemas, data, (sum(walls), sum(cpus)))

@@ -16,12 +16,14 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeVar
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, ValidationError, convert
 
 from runfolio.errors import NotFoundError
 from runfolio.escapes import neutral
 from runfolio.field import ChangeType, Field, Statistics, described
 from runfolio.schema import Schema, Schemas
+
+T = TypeVar("T")
 
 State = Literal["not_started", "in_progress", "completed", "failed", "interrupted"]
 EventType = Literal["segment", "state", "step", "progress", "log", "restore", "config", "input", "lost", "repair"]
@@ -443,3 +445,11 @@ class Manifest(Struct, frozen=True, kw_only=True, tag_field="kind", tag="run"):
     lost: Count
     totals: Totals
     segments: list[Segment]
+
+
+def converted(context: Any, kind: type[T]) -> T | None:
+    """What a context holds as one of the format's own types; None where another writer put something else there."""
+    try:
+        return convert(context, kind)
+    except ValidationError:
+        return None

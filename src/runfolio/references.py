@@ -14,9 +14,8 @@ from msgspec import Struct
 from runfolio import codec, layout
 from runfolio.codec import BadLine
 from runfolio.journal import Tail
-from runfolio.records import Configured, Finding, Header
+from runfolio.records import Configured, Finding, Header, converted
 from runfolio.run import Run
-from runfolio.view import converted
 
 
 class Reference(Struct, frozen=True):
@@ -28,6 +27,20 @@ class Reference(Struct, frozen=True):
 
 def dangling(run: Run) -> Iterator[Finding]:
     """Each name of nothing, by the line that it is on, but a schema's by a snapshot, which `run.damage` has."""
+    for named, place in _unknown(run):
+        if named.noun != "step":
+            yield place(f"it names the {named.noun} {named.id}, which is nowhere in the run")
+    yield from _headers(run)
+
+
+def unended(run: Run) -> Iterator[Finding]:
+    """Names of timings that are nowhere: those that were begun by hand and never ended have no line of their own."""
+    for named, place in _unknown(run):
+        if named.noun == "step":
+            yield place(f"it names the timing {named.id}, which never ended")
+
+
+def _unknown(run: Run) -> Iterator[tuple[Reference, _Place]]:
     known = _known(run)
     for writer, kind, records in _streams(run):
         lost = {}
@@ -36,9 +49,7 @@ def dangling(run: Run) -> Iterator[Finding]:
             if missing:
                 lost[record.seq] = missing
         for seq, place in _places(run, kind, writer, set(lost)).items():
-            for named in lost[seq]:
-                yield place(f"it names the {named.noun} {named.id}, which is nowhere in the run")
-    yield from _headers(run)
+            yield from ((named, place) for named in lost[seq])
 
 
 def unfinished(run: Run) -> Iterator[Finding]:

@@ -12,7 +12,7 @@ import shutil
 import stat
 from contextlib import ExitStack
 from datetime import UTC, datetime
-from itertools import count
+from itertools import count, takewhile
 from os import PathLike
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -21,8 +21,9 @@ from msgspec import Struct, json, to_builtins
 
 from runfolio import codec, layout, manifest
 from runfolio import root as roots
+from runfolio.clock import in_utc
 from runfolio.errors import FormatError, UsageError
-from runfolio.files import open_within, result_files, sync_folder, write_error
+from runfolio.files import beside, open_within, result_files, sync_folder, write_error
 from runfolio.policy import Policy, access_of
 from runfolio.records import (
     Continued,
@@ -35,12 +36,12 @@ from runfolio.records import (
     SegmentFile,
     Snapshot,
     Totals,
+    converted,
 )
 from runfolio.run import Run
 from runfolio.salvage import Line, Salvage, metadata_of, parts_of
 from runfolio.verification import Verification, check, content_problem, is_alive
 from runfolio.version import __version__
-from runfolio.view import converted
 
 MOST_FINDINGS = 100
 """So many findings, and as many lost files, are told of in the repaired run, with the number of all."""
@@ -86,7 +87,7 @@ def repair(
     if found.is_sound:
         raise UsageError(f"{folder} is sound: there is nothing to repair", remedy="`runfolio verify` tells what it is")
     target = _target(folder, to)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    temporary = beside(target)
     try:
         return _made(source, found, temporary, target)
     except OSError as error:
@@ -106,14 +107,17 @@ def _target(folder: Path, to: str | PathLike[str] | None) -> Path:
         given = Path(layout.path_text(to, "to")).absolute()
         if os.path.lexists(given):
             raise UsageError(f"{given} is there already", remedy="name a folder that is not there yet", key="to")
+        if folder in Path(os.path.realpath(given)).parents:
+            raise UsageError(f"{given} is in the damaged run", remedy="name a folder outside of it", key="to")
         return given
     names = (f"{folder.name}-repaired{'' if number == 1 else f'-{number}'}" for number in count(1))
     return next(folder.parent / name for name in names if not os.path.lexists(folder.parent / name))
 
 
 def _made(source: Run, found: Verification, temporary: Path, target: Path) -> Repaired:
-    temporary.parent.mkdir(parents=True, exist_ok=True)
-    temporary.mkdir(0o700)
+    missing = takewhile(lambda folder: not folder.exists(), temporary.parents)
+    for folder in (*reversed([*missing]), temporary):
+        folder.mkdir(0o700)
     maker = _Maker(source, found, temporary, target.name)
     maker.make()
     maker.take_modes()
@@ -346,7 +350,7 @@ class _Maker:
             tags=header.tags,
             sequence=header.sequence,
             state=run.state if ended else "in_progress",
-            start_time=run.start_time or (known.start_time if known else datetime.now(UTC)),
+            start_time=run.start_time or (in_utc(known.start_time) if known else None) or datetime.now(UTC),
             end_time=run.end_time,
             duration_seconds=run.duration_seconds,
             host=known.host if known else header.host,

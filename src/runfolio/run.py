@@ -5,18 +5,21 @@ from __future__ import annotations
 import os
 import time
 import warnings
+from contextlib import suppress
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 from runfolio import layout, manifest
 from runfolio import root as roots
+from runfolio.clashes import hidden
 from runfolio.errors import DamageError, DamageWarning, FormatError, RunfolioError
-from runfolio.files import journals, locks, result_files
+from runfolio.files import TRANSIENT, journals, locks, result_files, unreadable
 from runfolio.history import History
+from runfolio.limits import MAX_FINDINGS
 from runfolio.lock import Life, probe
-from runfolio.records import Event, Finding, Header, Lost, Manifest, SegmentFile
+from runfolio.records import Event, Finding, Header, Lost, Manifest, SegmentFile, converted
 from runfolio.timeline import Timeline
-from runfolio.view import RunView, converted
+from runfolio.view import RunView
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -87,7 +90,7 @@ class Run(RunView):
                 self._lives = {writer: life for writer, life in self._lives.items() if not life.is_presumed}
             self._missing = self._gone()
             own = self._check_manifest(found) + self._cuts() + self._strangers() + self._torn() + self._lost_results()
-            self._own = own + self._unwritten()
+            self._own = own + self._unwritten() + self._hidden()
         return self
 
     def _read(self) -> Manifest | RunfolioError:
@@ -102,6 +105,8 @@ class Run(RunView):
         try:
             found = manifest.read(folder)
         except RunfolioError as error:
+            if isinstance(error.__cause__, OSError) and error.__cause__.errno in TRANSIENT:
+                raise
             found = error.with_traceback(None)
         self._history.refresh()
         return found
@@ -227,6 +232,8 @@ class Run(RunView):
             sizes = dict(result_files(self._history.folder))
             is_link = (self._history.folder / layout.RESULTS_FOLDER).is_symlink()
         except OSError as error:
+            if error.errno in TRANSIENT:
+                raise unreadable(error, self._history.folder) from error
             return [Finding(file=layout.RESULTS_FOLDER, reason=f"it can't be read: {error.strerror}")]
         reason = "it is a symbolic link, and no folder"
         findings = [Finding(file=layout.RESULTS_FOLDER, reason=reason)] if is_link else []
@@ -252,6 +259,25 @@ class Run(RunView):
             reason = f"the run went on without {count} {noun} before seq {event.seq}: {event.message}"
             findings.append(Finding(file=layout.journal_name("event", writer), reason=reason))
         return findings
+
+    def _hidden(self) -> list[Finding]:
+        """Results that are not given, for another process stored one under their key."""
+        return [
+            Finding(
+                file=layout.journal_name("result", writer),
+                reason=f"the result {result.key!r} of seq {result.seq} is not given: another process used its key",
+            )
+            for writer, result in hidden(self._history.timeline)[:MAX_FINDINGS]
+        ]
+
+    def _after_fork(self) -> None:
+        """Begin anew if another thread was just reading: what it had read and not given is nowhere."""
+        is_read, old = self._mutex.acquire(blocking=False), self._history
+        super()._after_fork()
+        if not is_read:
+            self._history = History(old.folder)
+            with suppress(FormatError):
+                self.refresh()
 
     def __reduce__(self) -> tuple[Any, ...]:
         return load_run, (str(self._history.folder.absolute()),)

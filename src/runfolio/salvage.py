@@ -12,9 +12,8 @@ from runfolio import codec, layout, manifest
 from runfolio.codec import BadLine
 from runfolio.errors import FormatError
 from runfolio.journal import Tail
-from runfolio.records import Header, Manifest, Part, Result, Snapshot
+from runfolio.records import Header, Manifest, Part, Result, Snapshot, converted
 from runfolio.run import Run
-from runfolio.view import converted
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,12 +7,13 @@ a folder that is gone: the segment is then broken, and whoever wants to go on op
 from __future__ import annotations
 
 import errno
-import os
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import count
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import force_setattr
 
 from runfolio import codec, layout
 from runfolio.errors import WriteError
@@ -35,13 +36,13 @@ class Ids:
     """
 
     def __init__(self, writer: str) -> None:
-        self._counts: dict[str, int] = {}
+        self._counts: dict[str, count[int]] = {}
         self._infix = "-" if writer == layout.MAIN_WRITER else f"-{writer}-"
 
     def new(self, noun: str) -> str:
         """The next id of this noun."""
-        self._counts[noun] = count = self._counts.get(noun, 0) + 1
-        return noun + self._infix + str(count).zfill(6)
+        counts = self._counts.get(noun) or self._counts.setdefault(noun, count(1))
+        return noun + self._infix + str(next(counts)).zfill(6)
 
 
 class Segment:
@@ -57,6 +58,8 @@ class Segment:
         self.policy = policy
         self.seq = 0
         self.broken = False
+        self.busy = False
+        """Whether a record is being written: a signal's handler that records finds it so, in the same thread."""
         self.error: WriteError | None = None
         self.results = 0
         self.schema_ids: set[str] = set()
@@ -75,22 +78,35 @@ class Segment:
             raise write_error(error, folder) from error
 
     def write(self, kind: str, record: Struct) -> bool:
-        """Append a record, whose `seq` is this segment's next one; False if it is lost, and that is counted.
+        """Give a record this segment's next `seq` and append it; False if it is lost, and that is counted.
+
+        Whatever else is raised on the way, such as KeyboardInterrupt, breaks the segment as an error does.
 
         Raises WriteError, UsageError if the record is too long for a line: then nothing was written.
         """
-        codec.encode_into(record, self._line)
+        self.busy = True
+        try:
+            force_setattr(record, "seq", self.seq + 1)
+            codec.encode_into(record, self._line)
+            return self._write(kind)
+        finally:
+            self.busy = False
+
+    def _write(self, kind: str) -> bool:
         try:
             if self.broken:
                 raise self._displaced() or self._gone()
             (self._journals.get(kind) or self._open(kind)).append(self._line)
+            self.seq += 1
         except WriteError as error:
             self.broken, self.error = True, error.again()
             if self.lose is None:
                 raise
             self.lose(kind, error)
             return False
-        self.seq += 1
+        except BaseException:  # a signal's handler raised: the line may stand there, and its number is not free
+            self.broken = True
+            raise
         return True
 
     def append(self, kind: str, record: Struct) -> None:
@@ -112,7 +128,7 @@ class Segment:
             raise displaced
         self.results += 1
         name = layout.result_name(self.writer, self.results, decoration, suffix)
-        temporary = self.folder / layout.RESULTS_FOLDER / f".{self.writer}-{self.results:06d}.{os.getpid()}.tmp"
+        temporary = self.folder / layout.RESULTS_FOLDER / f".{self.writer}-{self.results:06d}.tmp"
         return self.folder / name, temporary
 
     def close(self, *, ended: bool) -> None:
@@ -120,6 +136,7 @@ class Segment:
 
         Raises WriteError if the system tells only now that it could not keep a journal; all is given back even so.
         """
+        self.broken = True
         self._heartbeat.stop()
         failed = self._close_journals()
         self.lock.release(remove=ended)
@@ -158,7 +175,7 @@ class Segment:
         return None if (found.st_dev, found.st_ino) == self._place else self._gone()
 
     def _gone(self) -> WriteError:
-        return write_error(OSError(errno.ENOENT, "it was moved, removed or replaced"), self.folder)
+        return write_error(OSError(errno.ENOENT, "it was closed, moved, removed or replaced"), self.folder)
 
     def _open(self, kind: str) -> Journal:
         displaced = self._displaced()

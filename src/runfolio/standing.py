@@ -6,6 +6,7 @@ restore, as of everything.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from msgspec import ValidationError, convert
@@ -76,18 +77,27 @@ def fold(timeline: Timeline) -> Standing:
 
     A restore whose snapshot is lost is passed over: the run then stands where it stood before.
     """
+    standing = Standing()
+    for _, standing in walk(timeline):  # noqa: B007  (the last one is meant)
+        pass
+    return standing
+
+
+def walk(timeline: Timeline) -> Iterator[tuple[Any, Standing]]:
+    """Each record that a state is made of, with where the run stands just before it; at last None, with its end."""
     records = timeline.of(*FOLDED_KINDS)
     restored = {record.snapshot_id for record in records if is_restore(record)}
     moments: dict[str, Standing] = {}
     standing = Standing()
     for record in records:
+        yield record, standing
         if is_restore(record):
             standing = moments.get(record.snapshot_id, standing).copy()
         else:
             standing.take(record)
         if restored and isinstance(record, Snapshot) and record.snapshot_id in restored:
             moments[record.snapshot_id] = standing.copy()
-    return standing
+    yield None, standing
 
 
 def passed_on(module: str, metadata: Metadata) -> Schemas:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import weakref
 from collections.abc import Iterable, Mapping
 from os import PathLike
-from threading import RLock
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -110,7 +108,6 @@ class Status(RunView):
         self._recorder = Recorder(writer)
         self._timings: dict[str, Running] = {}
         self._entered_by = 0
-        _live.add(self)
 
     # The run
 
@@ -223,6 +220,8 @@ class Status(RunView):
 
     def __enter__(self) -> Self:
         self._entered_by = os.getpid()
+        if self._recorder.writer.ended is None:
+            self.start()  # what is forked in the block then takes part in this run
         return self
 
     def __exit__(
@@ -495,6 +494,11 @@ class Status(RunView):
         self._history = self._recorder.writer.history
         return super().folder
 
+    def _after_fork(self) -> None:
+        """Have the timings that were begun by hand to be the parent's."""
+        super()._after_fork()
+        self._timings.clear()
+
     def __reduce__(self) -> tuple[Any, ...]:
         """A pickle holds where the folder is, never its data; it loads as a run that only reads."""
         if self.folder is None:
@@ -502,17 +506,3 @@ class Status(RunView):
         from runfolio.run import load_run  # noqa: PLC0415  (few pickle their Status)
 
         return load_run, (str(self.folder.absolute()),)
-
-
-_live: weakref.WeakSet[Status] = weakref.WeakSet()
-
-
-def _after_fork() -> None:
-    for status in list(_live):
-        status._mutex = RLock()
-        status._timings.clear()
-        status._recorder.after_fork()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

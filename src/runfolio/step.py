@@ -101,8 +101,13 @@ class Step:
         self._ended = True
         self._kept = {}
         if error is None:
-            self._commit(running)
+            try:
+                self._commit(running)
+            except BaseException:
+                self._free()
+                raise
             return
+        self._free()
         try:
             self._fail(running, error)
         except RunfolioError as failure:
@@ -197,6 +202,11 @@ class Step:
                 snapshot_id=running.snapshot_id,
                 details=difference.details,
             )
+
+    def _free(self) -> None:
+        """Let the step be made again: what it stored belongs to no step that was committed."""
+        if self._has_result:
+            self._recorder.free(self.key)
 
     def _commit(self, running: Running) -> None:
         with self._recorder.mutex:

@@ -14,11 +14,11 @@ from pathlib import Path as FilePath
 from msgspec import Struct
 
 from runfolio.history import History
-from runfolio.records import Configured, Event, Metadata, Path, PathStep, Snapshot, Timing
+from runfolio.records import Configured, Event, Metadata, Path, PathStep, Snapshot, Timing, converted
 from runfolio.schema import Schemas, parts_of
 from runfolio.standing import path_of
 from runfolio.timeline import Stream
-from runfolio.view import RunView, converted
+from runfolio.view import RunView
 
 Totals = tuple[int | None, int | None, int | None, int | None]
 """The rows before and after a step, and the missing values."""

@@ -144,15 +144,15 @@ class Timeline:
 
     def chain(self, writer: str) -> tuple[str, ...]:
         """The writers that one goes on for after writes that failed, as their headers say, and itself as the last."""
-        found: list[str] = []
+        found: dict[str, None] = {}
         name: Any = writer
         while isinstance(name, str) and name in self.streams and name not in found:
-            found.insert(0, name)
+            found[name] = None
             events = self.streams[name].get("event", ())
             header: dict[str, Any] = next((event.context for event in events if event.type == "segment"), {})
             continues = header.get("continues")
             name = continues.get("writer") if isinstance(continues, dict) else None
-        return tuple(found)
+        return tuple(reversed(found))
 
     def _latest(self, writers: tuple[str, ...], behind: Behind) -> datetime:
         times = (

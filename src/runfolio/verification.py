@@ -16,14 +16,16 @@ from msgspec import Raw, Struct, json
 
 from runfolio import layout, manifest, references
 from runfolio import root as roots
-from runfolio.errors import FormatError, RunfolioError
-from runfolio.files import open_within, result_files, sha256_of
+from runfolio.errors import FormatError, TooLargeError
+from runfolio.files import TRANSIENT, first_hole, open_within, result_files, sha256_of, unreadable
 from runfolio.limits import MAX_FINDINGS, MAX_REPORT
 from runfolio.records import Finding, Part, State
 from runfolio.run import Run
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from runfolio.tables.shapes import Shape
 
 
 class Verification(Struct, frozen=True, kw_only=True):
@@ -64,8 +66,11 @@ def verify(run: str | PathLike[str], *, root: str | PathLike[str] | None = None)
 
 
 def check(run: Run) -> Verification:
-    """The same for a run that was loaded."""
-    return _Check(run).verification()
+    """The same for a run that was loaded. Raises FormatError if this process can open no more files."""
+    try:
+        return _Check(run).verification()
+    except OSError as error:
+        raise unreadable(error, run._history.folder) from error
 
 
 def is_alive(run: Run) -> bool:
@@ -75,17 +80,23 @@ def is_alive(run: Run) -> bool:
 
 def content_problem(folder: Path, part: Part) -> str | None:
     """Why a file whose digest is right does not hold what its commit line says; None if it does."""
-    if part.format == "json":
-        return _report_problem(folder, part)
+    return _report_problem(folder, part) if part.format == "json" else _table_problem(folder, part)[0]
+
+
+def _table_problem(folder: Path, part: Part) -> tuple[str | None, Shape | None]:
+    """The same for a table, and its shape if that is the line's and may be asked."""
     from runfolio.tables.shapes import shape_of  # noqa: PLC0415  (loads pyarrow)
 
     try:
         shape = shape_of(folder, part.file)
-    except RunfolioError as error:
-        return error.what
+    except TooLargeError:  # nobody may read it here; by its digest it is what was written
+        return None, None
+    except FormatError as error:
+        return error.what, None
     if (shape.rows, shape.columns) == (part.rows, part.columns):
-        return None
-    return f"it has {shape.rows} rows and {shape.columns} columns, and {part.rows} and {part.columns} by its line"
+        return None, shape
+    told = f"it has {shape.rows} rows and {shape.columns} columns, and {part.rows} and {part.columns} by its line"
+    return told, None
 
 
 def _report_problem(folder: Path, part: Part) -> str | None:
@@ -95,6 +106,8 @@ def _report_problem(folder: Path, part: Part) -> str | None:
         if len(data) <= MAX_REPORT:
             json.decode(data, type=Raw)
     except (OSError, ValueError, RecursionError) as error:
+        if isinstance(error, OSError) and error.errno in TRANSIENT:
+            raise
         return f"it is no JSON report: {error}"
     return None
 
@@ -150,6 +163,7 @@ class _Check:
         (self._note if self._run._events("repair") else self._find)(found)
         if not self._alive:
             self._note(references.unfinished(self._run))
+            self._note(references.unended(self._run))
         opaque = len(self._run.opaque)
         if opaque:
             reason = f"{opaque} lines of a kind that this version does not know"
@@ -160,7 +174,7 @@ class _Check:
     def _check_folder(self) -> None:
         for name, mode in _entries(self._folder):
             if name == layout.RESULTS_FOLDER:
-                if self._has_results:
+                if S_ISDIR(mode):
                     self._check_result_names()
                 else:
                     self._find([Finding(file=name, reason=f"it is {_what(mode)}, and no folder")])
@@ -206,20 +220,15 @@ class _Check:
         if digest != part.sha256:
             self._find([Finding(file=part.file, reason="it is not what was written: its digest is not the line's")])
             return
-        problem = content_problem(self._folder, part)
+        if part.format == "json":
+            problem, shape = _report_problem(self._folder, part), None
+        else:
+            problem, shape = _table_problem(self._folder, part)
         if problem is not None:
             self._find([Finding(file=part.file, reason=problem)])
-        elif part.format == "parquet":
-            self._note_differences(part)
-
-    def _note_differences(self, part: Part) -> None:
-        """Where a schema tells of another table: it is one that the user gave, then, and may be of anything."""
-        from runfolio.tables.shapes import shape_of  # noqa: PLC0415  (loads pyarrow)
-
         schema = self._run._history.schemas.get(part.schema_id or "")
-        if schema is not None:
-            differences = shape_of(self._folder, part.file).differences(schema)
-            self._note(Finding(file=part.file, reason=f"it has {reason}") for reason in differences)
+        if shape is not None and schema is not None:  # one of another table is the user's own, and may be of anything
+            self._note(Finding(file=part.file, reason=f"it has {reason}") for reason in shape.differences(schema))
 
     # What the run says of itself as a whole
 
@@ -289,8 +298,16 @@ class _Check:
         """The digest of a file, taken once; None if it can't be read, which is a finding."""
         if name not in self._digests:
             try:
-                size, self._digests[name] = sha256_of(open_within(self._folder, name))
+                fd = open_within(self._folder, name)
+                hole = first_hole(fd) if layout.parse_journal_name(name) else None
+                if hole is not None:  # it may be of any size, and no writer leaves one
+                    os.close(fd)
+                    self._find([Finding(file=name, byte=hole, reason="it has a hole")])
+                    return None
+                size, self._digests[name] = sha256_of(fd)
             except (OSError, FormatError) as error:
+                if isinstance(error, OSError) and error.errno in TRANSIENT:
+                    raise
                 self._find([Finding(file=name, reason=f"it can't be read: {error}")])
                 return None
             self._bytes += size
@@ -314,7 +331,9 @@ def _entries(folder: Path) -> list[tuple[str, int]]:
                     found.append((os.fsencode(entry.name).decode(errors="replace"), entry.stat(follow_symlinks=False)))
                 except OSError:  # it was removed meanwhile
                     continue
-    except OSError:
+    except OSError as error:
+        if error.errno in TRANSIENT:
+            raise
         return []
     return sorted((name, stat.st_mode) for name, stat in found)
 

@@ -10,10 +10,9 @@ import threading
 from collections.abc import Iterable
 from datetime import datetime
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from msgspec import ValidationError, convert
-
+from runfolio import forks
 from runfolio.arguments import text, texts
 from runfolio.clock import in_utc
 from runfolio.errors import NotFoundError, ReadOnlyError, RunfolioError, UsageError
@@ -32,6 +31,7 @@ from runfolio.records import (
     Snapshot,
     State,
     Timing,
+    converted,
 )
 from runfolio.records import Path as StepPath
 from runfolio.schema import Schema, Schemas, parts_of
@@ -45,8 +45,6 @@ if TYPE_CHECKING:
 
     from runfolio.artifacts import StoredResult
     from runfolio.lineage import Paths, Touch
-
-T = TypeVar("T")
 
 WRITE_METHODS = frozenset(
     {
@@ -84,6 +82,7 @@ class RunView:
         self._cut = timeline
         self._standing = Standing()
         self._taken: dict[str, int] | None = None
+        forks.register(self)
 
     # What the run is
 
@@ -398,6 +397,12 @@ class RunView:
             return RunView, (None,)
         raise UsageError("a view as of a snapshot can't be pickled", remedy="pickle the run, and call at() again")
 
+    def _after_fork(self) -> None:
+        """Have a mutex of the child's own; what another thread was just counting is counted anew."""
+        if not self._mutex.acquire(blocking=False):
+            self._standing, self._taken = Standing(), None
+        self._mutex = threading.RLock()
+
     # How the getters read
 
     def _see(self) -> Timeline:
@@ -452,14 +457,6 @@ class RunView:
                 if snapshot.module_name is not None and snapshot.context.get("point") in points
             )
         )
-
-
-def converted(context: Any, kind: type[T]) -> T | None:
-    """What a context holds as one of the format's own types; None where another writer put something else there."""
-    try:
-        return convert(context, kind)
-    except ValidationError:
-        return None
 
 
 def _gone_on_from(paths: Iterable[StepPath]) -> set[StepPath]:

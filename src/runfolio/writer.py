@@ -84,9 +84,12 @@ class Writer:
         self.guest = False
         """Whether the run is another process's: the parent of this one, or that of a run that was joined."""
         self._left = False
+        self._is_starting = False
+        self._is_orphan = False
         self._void: Void | None = None
         self._segment: Segment | None = None
         self._owned: list[Segment] = []
+        self._writers: set[str] = set()
         self._unsealed: tuple[Manifest, list[SegmentFile]] | None = None
         self._start_time = clock.now()
         self._start_tick = clock.monotonic()
@@ -106,13 +109,23 @@ class Writer:
         Where write errors are only warned of, a void comes in place of one that can't be opened.
         """
         found = self._segment
-        if found is not None and not found.broken:
+        if found is not None and not found.broken and not found.busy:
             return found
         self.check_open()
         return self._next() if self.policy.on_write_error == "raise" else self._next_or_void()
 
     def check_open(self) -> None:
-        """Raise RunEndedError if the run has ended, or this process has left it."""
+        """Raise RunEndedError if the run has ended, or this process has left it; UsageError if it can't begin it."""
+        if self._is_orphan:
+            raise UsageError(
+                "the run had not begun when this process was forked: parent and child would each make one of their own",
+                remedy="start() it before, or make a Status in the child",
+            )
+        if self._is_starting:
+            raise UsageError(
+                "the run is just being made, and can't take a record from a signal's handler",
+                remedy="start() it before the signal may come",
+            )
         if self._left:
             raise RunEndedError(f"this process has left {self.folder.name}", remedy="join it again: Status.join(...)")
         if self.ended is not None:
@@ -142,7 +155,7 @@ class Writer:
         """Write an event."""
         segment = self.segment()
         event_id = segment.new_id("event")
-        record = Event(seq=segment.seq + 1, event_id=event_id, timestamp=self.clock.now(), type=kind, **fields)
+        record = Event(seq=0, event_id=event_id, timestamp=self.clock.now(), type=kind, **fields)
         segment.write("event", record)
         return record
 
@@ -159,7 +172,7 @@ class Writer:
         before, after = metadata.schema_before, metadata.schema_after
         refs = SchemaRefs(self.refs(segment, before), self.refs(segment, after))
         record = Snapshot(
-            seq=segment.seq + 1,
+            seq=0,
             snapshot_id=snapshot_id or segment.new_id("snapshot"),
             timestamp=self.clock.now(),
             module_name=module,
@@ -177,7 +190,7 @@ class Writer:
         refs = []
         for part, schema in parts_of(schemas):
             if schema.schema_id not in segment.schema_ids:
-                segment.write("schema", structs.replace(schema, seq=segment.seq + 1))
+                segment.write("schema", structs.replace(schema, seq=0))
                 segment.schema_ids.add(schema.schema_id)
             refs.append(SchemaRef(part, schema.schema_id))
         return refs
@@ -310,7 +323,9 @@ class Writer:
         self._unsealed = ended, files
         try:
             totals, segments = manifest.measure(self.folder, files, self._steps)
-            manifest.write(self.folder, structs.replace(ended, totals=totals, segments=segments), self.policy)
+            lost = self.losses.total + manifest.lost_by_others(self.folder, self._writers)
+            sealed = structs.replace(ended, lost=lost, totals=totals, segments=segments)
+            manifest.write(self.folder, sealed, self.policy)
             manifest.write_sums(self.folder, self.policy)
         except (OSError, FormatError, WriteError) as error:
             failed = self._write_error(error)
@@ -331,8 +346,12 @@ class Writer:
         """A guest that leaves after the end: what it wrote is told of in the totals and digests, too."""
         try:
             totals, segments = manifest.measure(self.folder, [], 0)
-            found = structs.replace(manifest.read(self.folder), totals=totals, segments=segments)
-            manifest.write(self.folder, found, self.policy)
+            found, untold = manifest.read(self.folder), self.losses.untold
+            told = manifest.lost_by_others(self.folder, ()) + (untold.records + untold.results if untold else 0)
+            lost = max(found.lost, told)
+            manifest.write(
+                self.folder, structs.replace(found, lost=lost, totals=totals, segments=segments), self.policy
+            )
             manifest.write_sums(self.folder, self.policy)
         except (OSError, FormatError) as error:
             raise self._write_error(error) from error
@@ -349,8 +368,12 @@ class Writer:
     def _start(self) -> Segment:
         """Make the folder and begin the run in it."""
         self._start_time, self._start_tick = self.clock.now(), self.clock.monotonic()
-        folder = self._make_folder()
-        self.history, self._run_id = History(folder), folder.name
+        self._is_starting = True
+        try:
+            folder = self._make_folder()
+            self.history, self._run_id = History(folder), folder.name
+        finally:
+            self._is_starting = False
         try:
             segment = self._open(layout.MAIN_WRITER, None)
             self._start_time = self.event("state", state="in_progress").timestamp
@@ -400,7 +423,7 @@ class Writer:
         if lost is not None:
             event_id, now = segment.new_id("event"), self.clock.now()
             fields = {"message": lost.error, "context": to_builtins(lost)}
-            segment.append("event", Event(seq=segment.seq + 1, event_id=event_id, timestamp=now, type="lost", **fields))
+            segment.append("event", Event(seq=0, event_id=event_id, timestamp=now, type="lost", **fields))
             self.losses.told()
 
     def _go_on(self, old: Segment | None) -> Segment:
@@ -419,6 +442,7 @@ class Writer:
         is_over = partial(manifest.is_over, self.folder) if self.guest else None
         old, segment = self._segment, Segment(self.folder, writer, self.policy, is_over)
         self._owned.append(segment)
+        self._writers.add(writer)
         self._segment = segment
         try:
             self.event("segment", context=to_builtins(self.header(self._run_id, writer, continues)))
@@ -484,7 +508,9 @@ class Writer:
         for segment in self._owned:
             segment.abandon()
         self._owned.clear()
-        self._segment = None
+        self._writers.clear()
+        self._segment, self._void, self.losses = None, None, Losses()
+        self._is_orphan, self._is_starting = self._is_orphan or self.history is None, False
         if self.history is not None:
             self.guest = True
             self.history = History(self.history.folder)

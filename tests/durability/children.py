@@ -212,7 +212,7 @@ def alone(acknowledge: Acknowledge, root: str, seconds: float) -> None:
 def crowd_in_one_segment(acknowledge: Acknowledge, **wanted: Any) -> None:
     """Not to be done: forked processes go on in their parent's segment, in the same files."""
     journal._APPEND &= ~os.O_EXCL
-    Recorder.after_fork = lambda _: None  # type: ignore[method-assign]
+    Recorder._after_fork = lambda _: None  # type: ignore[method-assign]
     crowd(acknowledge, **wanted)
 
 

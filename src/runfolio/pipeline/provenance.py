@@ -19,11 +19,10 @@ from runfolio.files import read_bytes, sha256
 from runfolio.pipeline.plan import PlannedStep
 from runfolio.pipeline.secrets import written
 from runfolio.pipeline.source import MAX_BYTES, Source, from_yaml
-from runfolio.records import Configured, Input, Planned, Version
+from runfolio.records import Configured, Input, Planned, Version, converted
 from runfolio.records import Path as StepPath
 from runfolio.run import Run
 from runfolio.standing import path_of
-from runfolio.view import converted
 
 PACKAGES = ("runfolio", "pandas", "numpy", "pyarrow")
 """Packages whose versions decide what any pipeline gives; beside them those that callables come from."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from runfolio.errors import DamageError
+from runfolio.errors import DamageError, RunfolioError
 from runfolio.files import open_within, path_of
 from runfolio.frames import MALFORMED
 from runfolio.limits import MAX_METADATA
@@ -64,6 +64,8 @@ def shape_of(folder: Path, name: str) -> Shape:
             file = pq.ParquetFile(source, thrift_string_size_limit=MAX_METADATA)
             footer = footers.decode(file.metadata.metadata)
             return _shape(footer, file.metadata.num_rows, file.schema_arrow.names)
+    except RunfolioError:
+        raise
     except (*MALFORMED, pa.ArrowException) as error:
         raise DamageError(f"it has no footer of a table: {error}") from error
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,7 +14,7 @@ import pandas as pd
 
 from runfolio import frames
 from runfolio.errors import InputError
-from runfolio.files import write_error
+from runfolio.files import beside, write_error
 from runfolio.pipeline.modules.tables import Tables, cell, floats, is_number
 
 Write = Callable[[pd.DataFrame, Path], None]
@@ -63,7 +62,7 @@ def _targets(tables: Tables | Any, path: Path, suffix: str) -> dict[Path, Any]:
 
 
 def _put(table: pd.DataFrame, path: Path, writer: Write) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = beside(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
