@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -216,6 +218,17 @@ class TestFilters:
     def test_an_unknown_state_is_refused_with_those_there_are(self):
         with pytest.raises(UsageError, match="'done'; a run's state is one of .*completed"):
             list_runs(state="done")
+
+    @pytest.mark.parametrize("wanted", [{"state": 5}, {"state": [5]}, {"name": 5}, {"name": ["a"]}])
+    def test_what_is_no_text_is_refused(self, wanted: dict[str, Any]):
+        with pytest.raises(UsageError):
+            list_runs(**wanted)
+
+    def test_a_pattern_is_not_tried_in_all_ways_on_a_strangers_name(self):
+        record("a" * 300, 1)
+        before = time.process_time()
+        assert names(name="*a*a*a*a*a*a*b") == []
+        assert time.process_time() - before < 60  # all ways take longer than the universe is old
 
 
 class TestFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import time
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from runfolio import Status, follow, load_run
+from runfolio import Status, follow, journal, load_run
 from runfolio.errors import FormatError
 from runfolio.feed import Feed, RootFeed
 
@@ -217,3 +218,27 @@ def test_a_folder_that_goes_while_it_is_read_takes_nothing_with_it(status, monke
         monkeypatch.setattr(type(feed._history._readers["main"]), "_is_whole", whole)
         aside.rename(status.folder)
         assert len(first + take_for(feed, 0.5)) == 2
+
+
+def test_a_journal_that_can_not_be_opened_for_a_moment_is_read_later(status, monkeypatch):
+    real = journal.open_regular
+
+    def barred(path: Path) -> int:
+        if path.name == "changes.jsonl":
+            raise OSError(errno.EMFILE, "Too many open files")
+        return real(path)
+
+    with Feed(status.folder) as feed:
+        drain(feed)
+        for number in range(3):
+            status.log(f"{number}")
+            status.record_change("UPDATE", f"c{number}")
+        monkeypatch.setattr(journal, "open_regular", barred)
+        first = feed.take()
+        status.complete()
+        first += feed.take()
+        assert not feed.is_over
+        monkeypatch.setattr(journal, "open_regular", real)
+        rest = first + take_for(feed, 0.5)
+        assert (targets(rest), feed.damage, feed.is_over) == (["c0", "c1", "c2"], [], True)
+        assert [record.seq for record in rest] == list(range(rest[0].seq, rest[0].seq + len(rest)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 import shutil
@@ -11,7 +12,7 @@ from zlib import crc32
 
 import pytest
 
-from runfolio import Run, Status, load_run
+from runfolio import Run, Status, journal, load_run
 from runfolio.errors import DamageError, DamageWarning, FormatError
 from runfolio.history import History
 
@@ -498,3 +499,20 @@ def test_a_schema_that_is_lost_in_one_journal_is_taken_from_another_writers(
     run = load_damaged(status.folder)
     assert [snapshot.metadata for snapshot in run.get_snapshots(module)] == wanted
     assert not any("is named by a snapshot" in finding.reason for finding in run.damage)
+
+
+def test_a_journal_that_can_not_be_opened_for_a_moment_is_an_error_and_then_whole(status, monkeypatch):
+    run, real = load_run(status.folder), journal.open_regular
+
+    def barred(path: Path) -> int:
+        if path.name == "changes.jsonl":
+            raise OSError(errno.EMFILE, "Too many open files")
+        return real(path)
+
+    status.record_change("UPDATE", "last")
+    status.log("behind it")
+    monkeypatch.setattr(journal, "open_regular", barred)
+    with pytest.raises(FormatError, match="Too many open files; close some files"):
+        run.refresh()
+    monkeypatch.setattr(journal, "open_regular", real)
+    assert (run.refresh().changes[-1].target, run.damage) == ("last", [])

@@ -11,6 +11,7 @@ import shutil
 import time
 import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pandas as pd
 import pytest
@@ -279,3 +280,86 @@ def test_what_is_lost_with_the_folder_is_still_counted(root):
             time.sleep(0.05)
         assert status.lost > 0
         status.complete()
+
+
+class TestTold:
+    """What others than the process that ended a run have lost: `runfolio ls` tells of it, too."""
+
+    def test_what_a_guest_lost(self, root, ticks):
+        status = Status()
+        status.start()
+        guest = Status.join(status.folder, on_write_error="warn", clock=Clock(monotonic=lambda: ticks[0]))
+        lose(guest, 3)
+        ticks[0] += losses.RETRY_SECONDS
+        guest.log("back")
+        with pytest.warns(WriteWarning):
+            guest.close()
+        status.complete()
+        assert list_runs(root).damage.tolist() == ["3 records could not be written"]
+
+    def test_what_a_guest_lost_that_left_after_the_end(self, root, ticks):
+        status = Status()
+        status.start()
+        guest = Status.join(status.folder, on_write_error="warn", clock=Clock(monotonic=lambda: ticks[0]))
+        lose(guest, 3)
+        ticks[0] += losses.RETRY_SECONDS
+        guest.log("back")
+        status.complete()
+        with pytest.warns(WriteWarning):
+            guest.close()
+        assert list_runs(root).damage.tolist() == ["3 records could not be written"]
+
+    def test_what_was_lost_before_the_run_was_resumed(self, root, lossy, ticks):
+        lose(lossy, 3)
+        ticks[0] += losses.RETRY_SECONDS
+        with pytest.warns(WriteWarning):
+            lossy.fail("on purpose")
+        resumed = Status.resume(lossy.folder)
+        resumed.complete()
+        assert list_runs(root).damage.tolist() == ["3 records could not be written"]
+
+
+def lose(status: Status, number: int) -> None:
+    status.log("kept")
+    (journal,) = (path for path in status.folder.glob("events*.jsonl") if b"kept" in path.read_bytes())
+    with file_size_limit(journal.stat().st_size), pytest.warns(WriteWarning, match="the run goes on"):
+        for _ in range(number):
+            status.log("lost")
+
+
+class TestStoredAgain:
+    """What was lost, or belongs to no step that was committed, takes no key."""
+
+    def test_a_result_that_was_lost(self, people, ticks):
+        status = Status(on_write_error="warn", clock=Clock(monotonic=lambda: ticks[0]))
+        status.start()
+        with file_size_limit(1000), pytest.warns(WriteWarning):
+            status.store_result("people", people)
+            status.log("lost as well")
+        ticks[0] += losses.RETRY_SECONDS
+        status.store_result("people", people)
+        with pytest.warns(WriteWarning):
+            status.complete()
+        with pytest.warns(DamageWarning):
+            assert load_run(status.folder).results["people"]["data"].equals(people)
+
+    def test_the_result_of_a_step_whose_end_could_not_be_written(self, people):
+        status = Status()
+        step = status.step("Loader", "csv").__enter__()
+        step.result(people.head(1))
+        with file_size_limit(100), pytest.raises(WriteError):
+            step.__exit__(None, None, None)
+        with status.step("Loader", "csv") as step:
+            step.result(people)
+        status.complete()
+        run = load_run(status.folder)
+        assert run.results["Loader[csv]"]["data"].equals(people)
+
+    def test_the_result_of_a_step_that_failed(self, people):
+        with Status() as status:
+            for tries in range(2):
+                with suppress(ZeroDivisionError), status.step("Loader", "csv") as step:
+                    step.result(people.head(tries + 1))
+                    1 // tries
+        run = load_run(status.folder)
+        assert run.results["Loader[csv]"]["data"].equals(people.head(2))

@@ -15,10 +15,10 @@ def meanwhile(monkeypatch):
     def let(owner, name, happen) -> None:
         real, due = getattr(owner, name), [happen]
 
-        def first(*arguments):
+        def first(*arguments, **options):
             if due:
                 due.pop()()
-            return real(*arguments)
+            return real(*arguments, **options)
 
         monkeypatch.setattr(owner, name, first)
 

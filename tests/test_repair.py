@@ -168,8 +168,36 @@ class TestWhatIsRefused:
             repair(folder, to=tmp_path)
         assert content(tmp_path) == before
 
+    def test_a_folder_within_the_damaged_run(self, golden: Callable[[str], Path]) -> None:
+        folder = golden()
+        cut(folder / "run.json", 9)
+        before = content(folder)
+        for to in (folder / "repaired", folder / "results" / "repaired"):
+            with pytest.raises(UsageError, match="is in the damaged run; name a folder outside of it"):
+                repair(folder, to=to)
+        assert content(folder) == before
+
 
 class TestTheNewFolder:
+    def test_is_made_with_those_that_it_is_in_for_its_owner_alone(
+        self, golden: Callable[[str], Path], tmp_path: Path
+    ) -> None:
+        folder = golden()
+        cut(folder / "run.json", 9)
+        repair(folder, to=tmp_path / "a" / "b" / "there")
+        assert [stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "a", tmp_path / "a" / "b")] == [0o700] * 2
+
+    def test_tells_of_a_start_that_no_calendar_has(self, golden: Callable[[str], Path], tmp_path: Path) -> None:
+        folder = golden()
+        manifest = json.loads((folder / "run.json").read_text())
+        manifest["start_time"] = "0001-01-01T00:00:00+12:00"
+        content = json.dumps({name: value for name, value in manifest.items() if name != "crc"}, separators=(",", ":"))
+        (folder / "run.json").write_bytes(seal(content.encode()[:-1]))
+        for path in folder.glob("events*.jsonl"):
+            path.unlink()
+        repair(folder, to=tmp_path / "there")
+        assert verify(tmp_path / "there").findings == []
+
     def test_has_the_name_with_the_next_free_number_or_the_one_given(
         self, golden: Callable[[str], Path], tmp_path: Path
     ) -> None:

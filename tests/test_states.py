@@ -245,6 +245,11 @@ class TestLocks:
         long_ago = time.time() - 61
         os.utime(lock, (long_ago, long_ago))
         assert interrupted(load_run(folder), "presumed: its writer, process")
+        a_little_later, next_year = time.time() + 30, time.time() + 365 * 86400
+        os.utime(lock, (a_little_later, a_little_later))
+        assert in_progress(load_run(folder), "can't be asked from here")
+        os.utime(lock, (next_year, next_year))
+        assert interrupted(load_run(folder), "its last sign of life is 31")
 
     def test_a_lock_that_says_nothing_is_told_of(self, died):
         (died / "main.lock").write_text("")

@@ -15,8 +15,9 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from runfolio import Run, Schema, Status
+from runfolio import Run, Schema, Status, references
 from runfolio.errors import FormatError, NotFoundError
+from runfolio.limits import MAX_RESULT
 from runfolio.repair import repair
 from runfolio.verification import verify
 
@@ -184,12 +185,13 @@ class TestDamage:
         assert found(ended) == ["SHA256SUMS: it is missing: its writer was stopped just then, or it was removed"]
 
     @pytest.mark.parametrize(("name", "field"), [("timings.jsonl", "parent_id"), ("events.jsonl", "record_id")])
-    def test_a_name_of_nothing_is_told_with_its_place(self, ended: Path, name: str, field: str) -> None:
+    def test_a_timing_of_no_line_is_noted_with_its_place(self, ended: Path, name: str, field: str) -> None:
         lines = lines_of(ended / name)
         number = next(index for index, line in enumerate(lines) if fields_of(line).get("type", "log") == "log")
         rewrite(ended, name, number, **{field: "timing-000099"})
         place = f"{name}, line {number + 1}, byte {sum(map(len, lines[:number]))}"
-        assert f"{place}: it names the step timing-000099, which is nowhere in the run" in found(ended)
+        assert f"{place}: it names the timing timing-000099, which never ended" in noted(ended)
+        assert found(ended) == []
 
     def test_a_restore_to_a_snapshot_that_is_nowhere(self, ended: Path) -> None:
         types = [fields_of(line)["type"] for line in lines_of(ended / "events.jsonl")]
@@ -362,3 +364,59 @@ def test_a_copy_of_an_ended_run_is_checked_whole_though_a_lock_in_it_looks_young
     (copy / "SHA256SUMS").unlink()
     assert [one.file for one in verify(copy).findings] == ["SHA256SUMS"]
     assert verify(repair(copy).folder).findings == []
+
+
+def test_a_timing_that_was_begun_and_never_ended_is_a_note(tmp_path):
+    with Status() as status:
+        status.start_timing("Loader", "csv", "read")
+        status.log("inside of it")
+        with status.step("Loader", "csv"):
+            pass
+    assert found(status.folder) == []
+    assert [note for note in noted(status.folder) if "it names the timing timing-000001, which never ended" in note]
+
+
+def test_a_result_that_is_larger_than_may_be_read_is_no_damage(people, monkeypatch):
+    with Status() as status:
+        status.store_result("people", people)
+    monkeypatch.setenv(MAX_RESULT, "10")
+    assert (found(status.folder), noted(status.folder)) == ([], [])
+
+
+def test_a_journal_with_a_hole_is_not_read_through(ended: Path) -> None:
+    path = ended / "changes.jsonl"
+    size = path.stat().st_size
+    os.truncate(path, 2**40)
+    assert found(ended)[-1] == f"changes.jsonl, byte {-(-size // 4096) * 4096}: it has a hole"
+
+
+def test_without_a_free_descriptor_nothing_is_called_damaged(ended: Path) -> None:
+    verify(ended)
+    code = (
+        "import os, resource, sys\nfrom runfolio import load_run\nfrom runfolio.errors import FormatError\n"
+        "from runfolio.verification import verify\nverify(sys.argv[1])\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100))\nheld = []\ntry:\n"
+        "    while True: held.append(os.open('/dev/null', 0))\nexcept OSError: pass\n"
+        "answers = []\nwhile held:\n    for read in (verify, load_run):\n"
+        "        try: found = read(sys.argv[1])\n        except FormatError as error: found = error\n"
+        "        answers.append('Too many' in str(found) if isinstance(found, FormatError) else\n"
+        "            not (found.damage if read is load_run else found.findings))\n"
+        "    os.close(held.pop())\nprint(len(answers), all(answers))"
+    )
+    command = [sys.executable, "-c", code, str(ended)]
+    told = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
+    assert (told.stdout.split()[1:], told.stderr) == (["True"], "")
+
+
+def test_results_that_come_while_a_live_run_is_verified_are_no_damage(status, people, monkeypatch):
+    fresh = Status()
+    fresh.start()
+    real = references.dangling
+
+    def meanwhile(run: Run):
+        fresh.store_result("people", people)
+        return real(run)
+
+    monkeypatch.setattr(references, "dangling", meanwhile)
+    assert found(fresh.folder) == []
+    fresh.complete()

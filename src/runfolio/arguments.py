@@ -81,7 +81,7 @@ def number(value: Any, what: str) -> float:
 
 def one_of(value: Any, allowed: tuple[str, ...], what: str) -> Any:
     """One of a few words. Raises UsageError, which lists them."""
-    if value in allowed:
+    if isinstance(value, str) and value in allowed:
         return value
     raise UsageError(f"{what} is {value!r}", remedy=f"it is one of {', '.join(allowed)}", key=what)
 

@@ -86,7 +86,7 @@ def list_runs(
     """
     import pandas as pd  # noqa: PLC0415  (pandas takes 0.3 s; only who asks for a frame waits for it)
 
-    states = [state] if isinstance(state, str) else texts(state or (), "state")
+    states = [state] if isinstance(state, str) else texts(() if state is None else state, "state")
     rows = list(scan(root, states=states, name=optional_text(name, "name")))
     return pd.DataFrame(
         {

@@ -16,12 +16,15 @@ LOOK_SECONDS = 0.5
 
 
 class Heartbeat:
-    """Calls `look` and, less often, `beat`, until it is stopped. Raises OSError if no thread can be started."""
+    """Calls `look` and, less often, `beat`, from its start until it is stopped."""
 
     def __init__(self, look: Callable[[], None], beat: Callable[[], None]) -> None:
         self._look, self._beat = look, beat
         self._stopped = threading.Event()
         self._mutex = threading.RLock()  # the garbage collector may end a run in this very thread
+
+    def start(self) -> None:
+        """Begin. Raises OSError if no thread can be started."""
         try:
             threading.Thread(target=self._run, name="runfolio-heartbeat", daemon=True).start()
         except RuntimeError as error:

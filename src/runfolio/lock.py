@@ -59,25 +59,32 @@ class Life(Struct, frozen=True):
 
 
 class Lock:
-    """A writer's lock, taken when made. Raises WriteError."""
+    """A writer's lock, free until it is taken."""
 
     def __init__(self, path: Path, writer: str, policy: Policy) -> None:
         self.path = path
+        self._writer = writer
+        self._mode = policy.file_mode
         self._fd = -1
+
+    def take(self) -> None:
+        """Make the file and lock it. Raises WriteError, also if there is one; what else is raised leaves none."""
+        path = self.path
         try:
-            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), policy.file_mode)
+            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), self._mode)
             if _HAS_OFD:
                 fcntl.fcntl(self._fd, fcntl.F_OFD_SETLK, _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))
             found = os.fstat(self._fd)
-            holder = Holder(writer, os.getpid(), platform.node(), boot_id(), found.st_dev, found.st_ino)
+            holder = Holder(self._writer, os.getpid(), platform.node(), boot_id(), found.st_dev, found.st_ino)
             line = json.encode(holder) + b"\n"
             if os.write(self._fd, line) != len(line):
                 raise OSError(errno.ENOSPC, "it was written in part")
-        except BaseException as error:
-            if self._fd >= 0:
-                self.release(remove=True)
-            if isinstance(error, OSError):
-                raise write_error(error, path) from error
+        except OSError as error:
+            self.release(remove=True)
+            raise write_error(error, path) from error
+        except BaseException:  # a signal's handler raised, perhaps before the descriptor of the file is known
+            files.remove(path)
+            self.close()
             raise
 
     def release(self, *, remove: bool) -> None:

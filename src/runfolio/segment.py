@@ -69,13 +69,21 @@ class Segment:
         self._line = bytearray()
         self._journals: dict[str, Journal] = {}
         self.lock = Lock(folder / layout.lock_name(writer), writer, policy)
+        self._heartbeat = Heartbeat(self._look, self.lock.beat)
+        self._place = 0, 0
+
+    def open(self) -> None:
+        """Take the lock, and begin to show that this writer lives. Raises WriteError.
+
+        Whatever is raised, `discard` or `close` gives all back.
+        """
+        self.lock.take()
         try:
-            found = folder.stat()
+            found = self.folder.stat()
             self._place = found.st_dev, found.st_ino
-            self._heartbeat = Heartbeat(self._look, self.lock.beat)
+            self._heartbeat.start()
         except OSError as error:
-            self.lock.release(remove=True)
-            raise write_error(error, folder) from error
+            raise write_error(error, self.folder) from error
 
     def write(self, kind: str, record: Struct) -> bool:
         """Give a record this segment's next `seq` and append it; False if it is lost, and that is counted.

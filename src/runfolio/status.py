@@ -258,7 +258,11 @@ class Status(RunView):
         is a step, or the (module, experiment) pairs of the path of one that was committed, perhaps before the run was
         resumed; NotFoundError is raised if none was.
         """
-        before = after if isinstance(after, Step) or after == "last" else self._position_at(after)
+        before = (
+            after
+            if isinstance(after, Step) or (isinstance(after, str) and after == "last")
+            else self._position_at(after)
+        )
         names = (text(module, "module"), text(experiment, "experiment"), text(step_name, "step_name"))
         found = arguments.free_of(normal_object(context, "context"), ("point", "path", "error"))
         return Step(self._recorder, names, data=data, after=before, context=found)
@@ -267,7 +271,7 @@ class Status(RunView):
         """Where a step stands that was committed: None and an empty path are before any."""
         if not isinstance(after, Iterable | None) or isinstance(after, str):
             raise UsageError(f"after is {after!r}", remedy="pass a step, None for a new path, or nothing", key="after")
-        path = arguments.path(after or ())
+        path = arguments.path(() if after is None else after)
         if not path:
             return Position()
         metadata = self._stand().committed.get(path)
@@ -293,7 +297,7 @@ class Status(RunView):
         """
         added = normal_object(context, "context")
         one_of(outcome, OUTCOMES, "outcome")
-        running = self._timings.pop(record_id, None)
+        running = self._timings.pop(text(record_id, "record_id"), None)
         if running is None:
             raise NotFoundError(
                 f"no timing {record_id!r} is running",
@@ -387,7 +391,9 @@ class Status(RunView):
         if running is not None and module is None:
             module, experiment = running.module_name, experiment or running.experiment_name
         return recorder.change(
-            change_type if change_type in CHANGE_TYPES else one_of(change_type, CHANGE_TYPES, "change_type"),
+            change_type
+            if type(change_type) is str and change_type in CHANGE_TYPES
+            else one_of(change_type, CHANGE_TYPES, "change_type"),
             target if type(target) is str and target.isascii() else text(target, "target"),
             None if part is None else text(part, "part"),
             None if before is None else description(before),
@@ -442,7 +448,7 @@ class Status(RunView):
         and the next step follows the last one before it. Raises NotFoundError.
         """
         with self._recorder.mutex:
-            standing = fold(self._see().until(snapshot_id))
+            standing = fold(self._see().until(text(snapshot_id, "snapshot_id")))
             return self._recorder.restore(snapshot_id, standing)
 
     # The read side

@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from runfolio import forks
-from runfolio.arguments import text, texts
+from runfolio.arguments import optional_text, text, texts
 from runfolio.clock import in_utc
 from runfolio.errors import NotFoundError, ReadOnlyError, RunfolioError, UsageError
 from runfolio.history import History
@@ -235,7 +235,7 @@ class RunView:
 
     def get_snapshot_by_id(self, snapshot_id: str) -> Snapshot[Metadata] | None:
         """The snapshot of that id, or None."""
-        return self._see().snapshot(snapshot_id)
+        return self._see().snapshot(snapshot_id) if isinstance(snapshot_id, str) else None
 
     def get_change_history(self, module: str | None = None) -> list[Change]:
         """The schema changes of a module, or all."""
@@ -334,7 +334,7 @@ class RunView:
         Each has `["data"]`, read when it is asked for, and `["schema"]`.
         """
         records = list(self._stand().results.values())
-        if module is not None:
+        if optional_text(module, "module") is not None:
             return self._stored(record for record in records if record.path and record.path[-1].module_name == module)
         inner = _gone_on_from(record.path for record in records)
         return self._stored(record for record in records if record.path not in inner)
@@ -374,7 +374,7 @@ class RunView:
 
     def at(self, snapshot_id: str) -> RunView:
         """The same getters as of a snapshot. Raises NotFoundError."""
-        timeline = self._see().until(snapshot_id)
+        timeline = self._see().until(text(snapshot_id, "snapshot_id"))
         return RunView(self._history, timeline)
 
     def __repr__(self) -> str:
@@ -466,7 +466,8 @@ def _gone_on_from(paths: Iterable[StepPath]) -> set[StepPath]:
 
 
 def _of_module(records: list[Any], module: str | None) -> list[Any]:
-    return records if module is None else [record for record in records if record.module_name == module]
+    wanted = optional_text(module, "module")
+    return records if wanted is None else [record for record in records if record.module_name == wanted]
 
 
 def _since(timeline: Timeline, taken: dict[str, int]) -> list[Any] | None:

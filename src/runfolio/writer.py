@@ -443,13 +443,14 @@ class Writer:
         old, segment = self._segment, Segment(self.folder, writer, self.policy, is_over)
         self._owned.append(segment)
         self._writers.add(writer)
-        self._segment = segment
         try:
+            segment.open()
+            self._segment = segment
             self.event("segment", context=to_builtins(self.header(self._run_id, writer, continues)))
         except BaseException:
             self._segment = old
-            self._owned.remove(segment)
             segment.discard()
+            self._owned.remove(segment)
             raise
         return segment
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import random
+import signal
 import socket
 import subprocess
 import sys
@@ -27,6 +29,7 @@ from zlib import crc32
 
 from runfolio import Status, journal
 from runfolio.recorder import Recorder
+from runfolio.segment import Segment
 
 Acknowledge = Callable[[str], None]
 
@@ -117,6 +120,57 @@ def record(
     acknowledge("up")
     status = Status.resume("latest", root=root) if resume else Status(root=root, **options)
     WRITERS[what](status, acknowledge, worker)
+
+
+def record_interrupted(acknowledge: Acknowledge, root: str, how: str, signals: int, seed: int) -> None:
+    """A run whose process gets so many signals at random moments while it records; their handler raises or records.
+
+    What was acknowledged is told at the end, for a handler may raise anywhere.
+    """
+    status, rng, ledger, handled = Status(root=root), random.Random(seed), [], count()
+    inside = False
+    status.start()
+
+    def handle(*_: object) -> None:
+        name = f"{signals}-{next(handled)}"
+        if how == "record":
+            status.log(name)
+            ledger.append(f"log:{name}")
+        elif inside:
+            raise KeyboardInterrupt
+
+    def keep(label: str) -> None:
+        ledger.append(label)
+        if how == "record" and signal.getitimer(signal.ITIMER_REAL)[0] == 0:
+            raise KeyboardInterrupt
+
+    signal.signal(signal.SIGALRM, handle)
+    for worker in range(signals):
+        try:
+            inside = True
+            signal.setitimer(signal.ITIMER_REAL, rng.uniform(0.0001, 0.003), 0.05 if how == "raise" else 0)
+            WRITERS["steps" if worker % 2 else "changes"](status, keep, worker)
+        except KeyboardInterrupt:
+            inside = False
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    status.complete()
+    for label in [*ledger, "ended"]:
+        acknowledge(label)
+
+
+def record_interrupted_and_go_on(acknowledge: Acknowledge, **wanted: Any) -> None:
+    """Not to be done: a line that was interrupted is taken for one that was not written."""
+    write = Segment._write
+
+    def careless(segment: Segment, kind: str) -> bool:
+        try:
+            return write(segment, kind)
+        except KeyboardInterrupt:
+            segment.broken = kind not in segment._journals
+            raise
+
+    Segment._write = careless  # type: ignore[method-assign]
+    record_interrupted(acknowledge, **wanted)
 
 
 def record_buffered(acknowledge: Acknowledge, **wanted: Any) -> None:
