@@ -28,6 +28,8 @@ class Heartbeat:
         try:
             threading.Thread(target=self._run, name="runfolio-heartbeat", daemon=True).start()
         except RuntimeError as error:
+            if error.__context__ is not None:  # a signal's handler raised just then, which confuses `threading`
+                raise error.__context__ from None
             raise OSError(errno.EAGAIN, str(error)) from error
 
     def stop(self) -> None:
