@@ -56,10 +56,10 @@ class Status(RunView):
     """A run while it is recorded: every write is in its folder before the call returns.
 
     The folder is made at the first write, or when a `with` block begins, under `root` (by default the environment
-    variable RUNFOLIO_RUNS, else `runs`), and named by the run id. `name` and `tags` are for people; `sequence` is the planned order of modules;
-    `profile` says what is told of the values of columns: `full` has statistics (range, mean, distinct values), `digest`
-    what is needed to tell whether they changed, `names` nothing but names and dtypes. All getters of `RunView` answer
-    from the folder. One Status may be used by several threads.
+    variable RUNFOLIO_RUNS, else `runs`), and named by the run id. `name` and `tags` are for people; `sequence` is the
+    planned order of modules; `profile` says what is told of the values of columns: `full` has statistics (range, mean,
+    distinct values), `digest` what is needed to tell whether they changed, `names` nothing but names and dtypes. All
+    getters of `RunView` answer from the folder. One Status may be used by several threads.
 
     What was recorded survives the end of the `process`, however it ends; with `durability="power"` it is on the disk,
     and survives the loss of power too, for some tenths of a millisecond a write. Files and folders are for their
