@@ -9,7 +9,7 @@ from pathlib import Path
 from msgspec import to_builtins
 
 from runfolio.catalog import scan
-from runfolio.cli.terminal import duration, size, stamp
+from runfolio.spelling import duration, size, stamp
 
 from .conftest import Cli
 from .samples import HOSTILE, NEUTRAL, begin, flip, kill, record, rewrite_manifest

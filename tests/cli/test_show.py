@@ -12,7 +12,7 @@ import pytest
 
 from runfolio import Status, load_run
 from runfolio.catalog import scan
-from runfolio.cli.terminal import duration, size, stamp
+from runfolio.spelling import duration, size, stamp
 
 from .conftest import Cli
 from .samples import HOSTILE, NEUTRAL, begin, flip, kill, people, record, rewrite_manifest

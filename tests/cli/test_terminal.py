@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from runfolio.cli import terminal
-from runfolio.cli.terminal import Column, PlainPage, Styled, age, duration, neutral, number, size, stamp
+from runfolio.cli.terminal import Column, PlainPage, Styled, neutral
+from runfolio.spelling import age, duration, number, size, stamp
 
 from .samples import HOSTILE, NEUTRAL
 

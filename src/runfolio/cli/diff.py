@@ -17,18 +17,15 @@ from runfolio.cli.terminal import (
     Styled,
     Text,
     complain,
-    counted,
-    duration,
     echo_json,
-    number,
     page,
     print_section,
     shown_value,
-    stamp,
 )
 from runfolio.comparison import ColumnPair, Comparison, Setting, Side, StepPair, compare
 from runfolio.differences import TABLE
 from runfolio.records import Description
+from runfolio.spelling import counted, duration, number, stamp
 
 MOST = 20
 """So many settings are shown, and columns of one step; --json has all."""

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import click
 
 from runfolio.cli.options import EXIT_CODES, json_option, loaded, root_option, tell_damage
-from runfolio.cli.terminal import Column, Page, complain, echo_json, number, page, size
+from runfolio.cli.terminal import Column, Page, complain, echo_json, page
 from runfolio.export import FORMATS, Exported, ExportFormat, export
+from runfolio.spelling import number, size
 
 _COLUMNS = (
     Column(title="file", least=40),

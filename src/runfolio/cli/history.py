@@ -10,10 +10,11 @@ from msgspec import to_builtins
 
 from runfolio.cli.forks import forks, indented, turns
 from runfolio.cli.options import EXIT_CODES, json_option, loaded, root_option, tell_damage
-from runfolio.cli.terminal import CHANGE_STYLES, Column, Page, Styled, Text, echo_json, number, page, shown_value
+from runfolio.cli.terminal import CHANGE_STYLES, Column, Page, Styled, Text, echo_json, page, shown_value
 from runfolio.lineage import Touch
 from runfolio.records import Description, Path
 from runfolio.run import Run
+from runfolio.spelling import number
 from runfolio.standing import path_of
 
 _COLUMNS = (

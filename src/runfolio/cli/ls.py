@@ -18,16 +18,12 @@ from runfolio.cli.terminal import (
     Page,
     Styled,
     Text,
-    age,
     complain,
-    duration,
     echo_json,
-    number,
     page,
-    size,
-    stamp,
 )
 from runfolio.clock import SYSTEM
+from runfolio.spelling import age, duration, number, size, stamp
 
 _COLUMNS = (
     Column(title="run", least=80),

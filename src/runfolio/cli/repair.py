@@ -5,8 +5,9 @@ from __future__ import annotations
 import click
 
 from runfolio.cli.options import EXIT_CODES, json_option, root_option
-from runfolio.cli.terminal import DAMAGE_STYLE, Page, Styled, counted, echo_json, page
+from runfolio.cli.terminal import DAMAGE_STYLE, Page, Styled, echo_json, page
 from runfolio.repair import Repaired, repair
+from runfolio.spelling import counted
 
 MOST = 20
 """So many files that are lost are shown; --json has all."""

@@ -20,25 +20,14 @@ from runfolio.catalog import row_of
 from runfolio.cli.options import EXIT_CODES, json_option, root_option
 from runfolio.cli.progress import Screen, done_of, shown
 from runfolio.cli.show import document
-from runfolio.cli.terminal import (
-    STATE_STYLES,
-    Column,
-    Page,
-    Styled,
-    complain,
-    counted,
-    duration,
-    echo_json,
-    give_up,
-    page,
-    size,
-)
+from runfolio.cli.terminal import STATE_STYLES, Column, Page, Styled, complain, echo_json, give_up, page
 from runfolio.errors import DamageWarning, RunfolioError, StepsError, WriteError, WriteWarning
 from runfolio.layout import is_config_name, root_of
 from runfolio.pipeline.executor import Executor
 from runfolio.pipeline.plan import PlannedStep
 from runfolio.pipeline.provenance import Provenance
 from runfolio.run import Run, load_run
+from runfolio.spelling import counted, duration, size
 
 _PLAN_COLUMNS = (
     Column(title="step", right=True),

@@ -20,20 +20,16 @@ from runfolio.cli.terminal import (
     Page,
     Styled,
     Text,
-    age,
-    duration,
     echo_json,
-    number,
     page,
     print_section,
-    size,
-    stamp,
 )
 from runfolio.clock import SYSTEM
 from runfolio.errors import DamageError
 from runfolio.records import Change, Failure, Finding, Repair
 from runfolio.repair import repairs
 from runfolio.run import Run
+from runfolio.spelling import age, duration, number, size, stamp
 from runfolio.steptable import StepRow, steps_of
 
 MOST = 20

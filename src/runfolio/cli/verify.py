@@ -8,9 +8,10 @@ import click
 from msgspec import Struct
 
 from runfolio.cli.options import EXIT_CODES, json_option, root_option
-from runfolio.cli.terminal import DAMAGE_STYLE, STATE_STYLES, UNREADABLE, Page, Styled, echo_json, number, page, size
+from runfolio.cli.terminal import DAMAGE_STYLE, STATE_STYLES, UNREADABLE, Page, Styled, echo_json, page
 from runfolio.errors import RunfolioError
 from runfolio.records import Finding
+from runfolio.spelling import number, size
 from runfolio.verification import Verification, verify
 
 MOST = 20
