@@ -87,6 +87,27 @@ def test_who_rings_while_nobody_waits_ends_the_next_wait(ringing):
     assert time.monotonic() - begun < 0.5
 
 
+def test_the_watch_of_a_folder_is_dropped_while_it_is_hot(ringing, folder):
+    assert not watched(ringing).is_polled
+    for _ in range(alarm._HOT_LOOKS):
+        ringing.ring(folder)
+        ringing.due()
+        ringing.found(folder, anything=True)
+    assert watched(ringing).is_polled
+    watched(ringing).last -= alarm.COOL_SECONDS
+    ringing.found(folder, anything=False)
+    assert not watched(ringing).is_polled and folder in ringing.due(), "what came before the watch is looked for"
+
+
+def test_a_folder_that_takes_the_place_of_another_is_watched_anew(ringing, folder):
+    folder.rename(folder.with_name("old"))
+    folder.mkdir()
+    begin_round(ringing)
+    ringing.due()
+    (folder / "file").write_text("x")
+    assert wait_for_ring(ringing, folder)
+
+
 def test_rounds_that_find_what_no_event_told_of_make_it_polled_for_good(ringing, folder):
     for _ in range(alarm._MISSES):
         assert not watched(ringing).is_polled

@@ -170,6 +170,48 @@ def test_another_run_in_the_same_place_is_an_error_though_its_files_go_on_where_
             take_for(feed, 5)
 
 
+def test_another_run_that_replaces_the_folder_is_an_error(status, tmp_path):
+    folder = tmp_path / "followed"
+    shutil.copytree(status.folder, folder)
+    with Status(name="other") as other, Feed(folder) as feed:
+        other.log("x")
+        drain(feed)
+        shutil.rmtree(folder)
+        shutil.copytree(other.folder, folder)
+        with pytest.raises(FormatError, match="is now in the place of"):
+            take_for(feed, 5)
+
+
+def test_a_line_that_comes_in_pieces_is_given_once_it_is_whole(status, tmp_path):
+    folder = tmp_path / "followed"
+    shutil.copytree(status.folder, folder)
+    status.log("in pieces")
+    line = (status.folder / "events.jsonl").read_bytes().splitlines(keepends=True)[-1]
+    with Feed(folder) as feed, (folder / "events.jsonl").open("ab", buffering=0) as file:
+        feed.skip()
+        for piece in (line[:10], line[10:-1]):
+            file.write(piece)
+            assert feed.take() == []
+        file.write(line[-1:])
+        assert [record.message for record in feed.take()] == ["in pieces"]
+
+
+def test_a_run_is_given_block_by_block_and_in_order(status, monkeypatch):
+    monkeypatch.setattr("runfolio.journal.BLOCK", 500)
+    for number in range(200):
+        status.record_change("UPDATE", str(number))
+        if number % 10 == 0:
+            status.log(str(number))
+    with Feed(status.folder) as feed:
+        batches = []
+        while (batch := feed.take()) or feed.has_more:
+            batches.append(batch)
+    found = [record for batch in batches for record in batch]
+    timeline = load_run(status.folder)._history.timeline
+    assert found == timeline.of("snapshot", "change", "timing", "result", "schema", "event")
+    assert max(map(len, batches)) < 20
+
+
 def test_one_run_of_a_root_is_given_block_by_block(status, root, monkeypatch):
     monkeypatch.setattr("runfolio.journal.BLOCK", 500)
     for number in range(300):
@@ -180,6 +222,14 @@ def test_one_run_of_a_root_is_given_block_by_block(status, root, monkeypatch):
             sizes.append(len(rows))
             found += [record for _, record in rows]
     assert max(sizes) < 30 and targets(found)[-300:] == [str(number) for number in range(300)]
+
+
+def test_of_what_it_gave_it_keeps_only_what_tells_the_state(status):
+    with Feed(status.folder) as feed:
+        drain(feed)
+        streams = feed._history.timeline.streams.values()
+        kept = [event.type for stream in feed._history.marks.streams.values() for event in stream["event"]]
+    assert not any(any(stream.values()) for stream in streams) and kept == ["segment", "state"]
 
 
 def test_what_it_keeps_does_not_grow_with_what_it_gave(tmp_path):

@@ -1,23 +1,28 @@
-"""Following live runs: every record once and in order, whatever happens to files, watches and readers."""
+"""Following live runs: every record once and in order, how soon, and what is said at the end.
+
+What a feed gives and keeps is in test_feed.py, what wakes it in test_alarm.py.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
-from runfolio import Status, alarm, follow, follow_root, load_run
+from runfolio import Status, codec, follow, follow_root, load_run
 from runfolio.alarm import Alarm
-from runfolio.errors import FormatError, InterruptedRunWarning, NotFoundError, UsageError
-from runfolio.feed import Feed
+from runfolio.errors import DamageWarning, FormatError, InterruptedRunWarning, NotFoundError, UsageError
 
 WRITER = """
 import os, sys, time
@@ -74,6 +79,14 @@ def threads() -> Iterator[None]:
         time.sleep(0.01)
 
 
+@pytest.fixture
+def copied(status: Status, tmp_path: Path) -> Path:
+    """A copy of a live run, without a lock."""
+    folder = shutil.copytree(status.folder, tmp_path / "copy")
+    (folder / "main.lock").unlink()
+    return folder
+
+
 def records_of(folder: Path) -> list:
     return load_run(folder)._history.timeline.of("snapshot", "change", "timing", "result", "schema", "event")
 
@@ -109,6 +122,15 @@ class TestARun:
         assert [record.module_name for record in following] == ["Loader", "Preprocessor"]
         assert following.state == "failed"
 
+    def test_ends_at_once_though_the_record_of_its_end_is_not_wanted(self, status, monkeypatch):
+        monkeypatch.setattr(Alarm, "ring", lambda *_: None)  # which would end a wait that there must not be
+        following = follow(status, kinds="result", timeout=5)
+        found = [next(following), next(following)]
+        status.complete()
+        begun = time.monotonic()
+        assert list(following) == [] and len(found) == 2
+        assert following.state == "completed" and time.monotonic() - begun < 0.5
+
     def test_that_is_killed_ends_with_a_warning_and_all_its_records(self, root):
         with Writer(root, 50, end="wait") as writer:
             writer.wait_until_done()
@@ -120,6 +142,27 @@ class TestARun:
                 found += list(following)
             assert time.monotonic() - begun < 10
         assert numbers_of(found) == [str(one) for one in range(50)] and following.state == "interrupted"
+
+    def test_the_warning_of_one_that_is_interrupted_names_the_line_that_iterates(self, copied, monkeypatch):
+        monkeypatch.setattr("runfolio.feed.AWAY_SECONDS", 0.1)
+        with pytest.warns(InterruptedRunWarning) as caught:
+            for _ in follow(copied):
+                pass
+        assert [Path(one.filename) for one in caught] == [Path(__file__)]
+
+    def test_that_is_damaged_is_told_so_once_and_nothing_is_hidden(self, status, tmp_path):
+        status.log("x")
+        status.complete()
+        folder = shutil.copytree(status.folder, tmp_path / "copy")
+        path = folder / "events.jsonl"
+        lines = path.read_bytes().splitlines(keepends=True)
+        path.write_bytes(b"".join([*lines[:2], b"damaged" + lines[2], *lines[3:]]))
+        with pytest.warns(DamageWarning, match="is damaged: .* and 1 more") as caught:
+            found = list(follow(folder))
+        assert len(caught) == 1
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert len(found) == len(list(follow(status))) - 1
 
     def test_from_now_on_is_what_comes(self, status):
         with follow(status, start="now", kinds="event") as following:
@@ -146,6 +189,33 @@ class TestARun:
         following = follow(status, start="now")
         threading.Timer(0.2, following.close).start()
         assert list(following) == []
+
+    def test_ends_when_a_signals_handler_closes_it_while_it_waits(self, status):
+        following = follow(status, start="now")
+        before = signal.signal(signal.SIGALRM, lambda *_: following.close())
+        try:
+            signal.setitimer(signal.ITIMER_REAL, 0.2)
+            assert list(following) == []
+        finally:
+            signal.signal(signal.SIGALRM, before)
+
+    @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+    def test_goes_on_when_a_child_closes_it_that_was_forked_while_a_thread_waits(self, status):
+        following = follow(status, start="now", kinds="event")
+        found = []
+        waiting = threading.Thread(target=lambda: found.append(next(following).message))
+        waiting.start()
+        time.sleep(0.2)
+        pid = os.fork()
+        if pid == 0:
+            signal.alarm(5)  # which ends it, should it hang
+            following.close()
+            os._exit(0)
+        assert os.waitpid(pid, 0)[1] == 0
+        status.log("after")
+        waiting.join(10)
+        assert found == ["after"]
+        following.close()
 
     def test_that_was_not_begun_or_is_not_there_is_an_error(self, root):
         with pytest.raises(UsageError, match="no folder yet"):
@@ -227,26 +297,6 @@ class TestFoldersThatChange:
                 found += list(following)
         assert numbers_of(found) == [*(str(one) for one in range(40)), "came later"]
 
-    def test_one_that_another_run_replaces_is_an_error(self, status, root):
-        with Writer(root, 3, end="wait") as writer, follow(writer.folder, kinds="result") as following:
-            writer.wait_until_done()
-            following._feed.take()
-            shutil.rmtree(writer.folder)
-            shutil.copytree(status.folder, writer.folder)
-            with pytest.raises(FormatError, match="is now in the place of"):
-                next(following)
-
-    def test_a_line_that_comes_in_pieces_is_given_once_it_is_whole(self, status, tmp_path):
-        folder = shutil.copytree(status.folder, tmp_path / "copy")
-        line = Line(folder).next("in pieces")
-        with Feed(folder) as feed, (folder / "events.jsonl").open("ab", buffering=0) as file:
-            feed.skip()
-            for piece in (line[:10], line[10:-1]):
-                file.write(piece)
-                assert feed.take() == []
-            file.write(line[-1:])
-            assert [record.message for record in feed.take()] == ["in pieces"]
-
 
 class Line:
     """A line that another writer of this segment would write next."""
@@ -256,10 +306,6 @@ class Line:
         self._event = next(record for record in records_of(folder) if getattr(record, "type", "") == "segment")
 
     def next(self, message: str) -> bytes:
-        from msgspec import structs
-
-        from runfolio import codec
-
         fields = {"seq": self._seq + 1, "type": "log", "message": message, "level": "info", "context": {}}
         return codec.encode(structs.replace(self._event, **fields))
 
@@ -347,75 +393,3 @@ class TestWhereEventsFail:
         with Writer(root, 40, 0.1) as writer, follow(writer.folder, kinds="event") as following:
             found = list(following)
         assert numbers_of(found) == [str(one) for one in range(0, 40, 3)]
-
-
-class TestAFeed:
-    def test_takes_a_block_at_a_time_and_gives_all_in_order(self, status, monkeypatch):
-        monkeypatch.setattr("runfolio.journal.BLOCK", 500)
-        for number in range(200):
-            status.record_change("UPDATE", str(number))
-            if number % 10 == 0:
-                status.log(str(number))
-        with Feed(status.folder) as feed:
-            batches = []
-            while (batch := feed.take()) or feed.has_more:
-                batches.append(batch)
-        found = [record for batch in batches for record in batch]
-        assert found == records_of(status.folder)
-        assert max(map(len, batches)) < 20
-
-    def test_keeps_nothing_of_what_it_gave(self, status):
-        with Feed(status.folder) as feed:
-            while feed.take() or feed.has_more:
-                pass
-            streams = feed._history.timeline.streams.values()
-            kept = [event.type for stream in feed._history.marks.streams.values() for event in stream["event"]]
-        assert not any(any(stream.values()) for stream in streams) and kept == ["segment", "state"]
-
-    def test_of_a_forked_child_leaves_its_parents_alone(self, status):
-        with follow(status, start="now", kinds="event") as following:
-            pid = os.fork()
-            if pid == 0:
-                following.close()
-                os._exit(0)
-            assert os.waitpid(pid, 0)[1] == 0
-            status.log("after")
-            assert next(following).message == "after"
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
-class TestAnAlarm:
-    def test_drops_the_watch_of_a_folder_while_it_is_hot(self, tmp_path):
-        ringing = Alarm()
-        ringing.add(tmp_path)
-        (watched,) = ringing._folders.values()
-        assert not watched.is_polled
-        for _ in range(alarm._HOT_LOOKS):
-            ringing.ring(tmp_path)
-            ringing.due()
-            ringing.found(tmp_path, anything=True)
-        assert watched.is_polled
-        watched.last -= alarm.COOL_SECONDS
-        ringing.found(tmp_path, anything=False)
-        assert not watched.is_polled and tmp_path in ringing.due(), "what came before the watch is looked for"
-        ringing.close()
-
-    def test_watches_a_folder_anew_that_takes_the_place_of_another(self, tmp_path):
-        folder = tmp_path / "folder"
-        folder.mkdir()
-        ringing = Alarm()
-        ringing.add(folder)
-        ringing.due()
-        folder.rename(tmp_path / "old")
-        folder.mkdir()
-        wait_for(lambda: ringing.wait(0.1))
-        ringing.due()
-        (folder / "file").write_text("x")
-        wait_for(lambda: (ringing.wait(0.1), folder in ringing.due())[1])
-        ringing.close()
