@@ -7,13 +7,10 @@ must agree, and damage must be told just where it was done.
 from __future__ import annotations
 
 import os
-import resource
 import shutil
 import tempfile
 import weakref
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -40,6 +37,7 @@ from runfolio.run import Run
 from runfolio.segment import Segment
 from runfolio.view import RunView
 
+from ..fulldisk import file_size_limit
 from .children import fork, payload, report
 from .oracle import compare, labels, read
 
@@ -313,17 +311,6 @@ def answers(view: RunView) -> dict[str, Any]:
         "metadata": [view.get_metadata(module) for module in modules],
         "results": (list(view.results), list(view.get_result())),
     }
-
-
-@contextmanager
-def file_size_limit(size: int) -> Iterator[None]:
-    """No file can grow beyond so many bytes: a write that would is cut short, or refused."""
-    before, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (before, hard))
 
 
 class WritesOn(Machine):
