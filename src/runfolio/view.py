@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
     from runfolio.artifacts import StoredResult
     from runfolio.lineage import Paths, Touch
+    from runfolio.progress import Progress
 
 WRITE_METHODS = frozenset(
     {
@@ -294,6 +295,23 @@ class RunView:
         columns["outcome"] = [timing.outcome for timing in timings]
         columns["parent_id"] = pd.Series([timing.parent_id for timing in timings], dtype=object)
         return pd.DataFrame(columns)
+
+    def get_progress(self) -> Progress:
+        """What is running and how far it is, what is to come by the plan, and how long that may take.
+
+        What a step has left is estimated by its own progress, or by how long it took in earlier runs of the same name
+        under the same root; where there is neither, it is None. See `progress` for the types.
+
+        >>> from runfolio import Status
+        >>> with Status(root=root) as status, status.step("Loader", "two") as step:
+        ...     step.progress(3, 12, "files")
+        ...     for one in status.get_progress().running:
+        ...         print(one.module_name, one.done, one.total, one.unit)
+        Loader 3.0 12.0 files
+        """
+        from runfolio.progress import progress_of  # noqa: PLC0415  (recording needs none of it)
+
+        return progress_of(self)
 
     # State: metadata, results, experiments
 

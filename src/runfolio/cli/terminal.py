@@ -20,7 +20,7 @@ from runfolio.escapes import neutral, neutral_json
 _LONGEST_VALUE = 32
 _SHORT = 8
 
-_PLAIN_SIGNS = {"→": "->", "…": "...", "±": "+/-"}
+_PLAIN_SIGNS = {"→": "->", "…": "...", "±": "+/-", "█": "#", "░": "-"}
 
 
 # Text
