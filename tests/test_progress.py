@@ -56,7 +56,7 @@ class TestRates:
         assert samples.rate == 10
         assert samples.seconds_left(7000, at(99)) == 61
         assert samples.seconds_left(7000, at(109)) == 51
-        assert samples.seconds_left(7000, at(999)) == 0
+        assert samples.seconds_left(7000, at(999)) is None
 
     def test_of_one_sample_are_those_since_the_start(self):
         samples = Samples(at(0))

@@ -52,11 +52,12 @@ class Samples:
         return (done - before) / seconds if seconds > 0 and done > before else None
 
     def seconds_left(self, total: float | None, now: datetime) -> float | None:
-        """How long it takes from now until the total is done, at this rate."""
+        """How long it takes from now until the total is done, at this rate; None if it should be done by now."""
         rate, (time, done) = self.rate, self._samples[-1]
         if rate is None or total is None or done > total:
             return None
-        return max((total - done) / rate - (now - time).total_seconds(), 0.0)
+        left = (total - done) / rate - (now - time).total_seconds()
+        return left if left > 0 else None
 
 
 Durations = dict[Path, float]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
+import re
 import select
 import signal
 import struct
@@ -60,7 +61,7 @@ class Terminal:
         """What is on the screen, without blanks at the ends of lines and empty lines at the end."""
         return "\n".join(line.rstrip() for line in self.screen.display).rstrip("\n")
 
-    def wait_for(self, seen: str | Callable[[str], bool], seconds: float = 20) -> str:
+    def wait_for(self, seen: str | Callable[[str], bool], seconds: float = 10) -> str:
         """The screen once there is this text on it, or a function of it says so."""
         shows = (lambda text: seen in text) if isinstance(seen, str) else seen
         deadline = time.monotonic() + seconds
@@ -98,5 +99,9 @@ class Terminal:
         except OSError:  # the other side is closed: that is how a pseudo-terminal ends
             return False
         self.raw += data
-        self._stream.feed(data)
+        for piece in re.split(rb"(\x1b\[\?1049[hl])", data):
+            if piece.startswith(b"\x1b[?1049"):  # the other screen, which pyte has not: here it begins and ends empty
+                self.screen.reset()
+            else:
+                self._stream.feed(piece)
         return bool(data)
