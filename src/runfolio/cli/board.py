@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 
 from msgspec import Struct, structs
 
+from runfolio.cli.recordline import clock, message
 from runfolio.cli.show import change_lines, step_line
 from runfolio.cli.terminal import STATE_STYLES, Styled, Text, cells, plain
 from runfolio.progress import Look, Progress, Running
@@ -76,9 +76,7 @@ def total_line(progress: Progress) -> Line:
 def log_line(event: Event) -> Line:
     """A message, of the step that it was recorded in."""
     place = f"{event.module_name}[{event.experiment_name}] " if event.module_name is not None else ""
-    level = event.level or "info"
-    style = {"warning": "yellow", "error": "bold red", "critical": "bold red"}.get(level.lower(), "")
-    return (Styled(f"{_time(event.timestamp)} {place}", "dim"), Styled(f"{level}: {event.message or ''}", style))
+    return (Styled(f"{clock(event.timestamp)} {place}", "dim"), message(event))
 
 
 def changed_lines(changes: list[Change]) -> list[Line]:
@@ -123,10 +121,6 @@ def _name(step: StepRow | Running) -> str:
 
 def _padded(name: str, width: int) -> str:
     return name + " " * (width - cells(name))
-
-
-def _time(time: datetime) -> str:
-    return f"{time:%H:%M:%S}"
 
 
 # The board of one run
