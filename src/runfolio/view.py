@@ -401,6 +401,15 @@ class RunView:
         except RunfolioError as error:  # such as of a folder that was deleted
             return f"<{type(self).__name__}: {error.what}>"
 
+    def _repr_html_(self) -> str:
+        """The run for a notebook: summary, steps, and when they ran. Never raises."""
+        from runfolio import html  # noqa: PLC0415  (only notebooks ask for it)
+
+        try:
+            return html.fragment_of(self)
+        except Exception:  # noqa: BLE001  (a folder that was deleted, what no writer wrote: a cell shows what it can)
+            return html.plain_fragment(repr(self))
+
     def __getattr__(self, name: str) -> NoReturn:
         if name in WRITE_METHODS:
             raise ReadOnlyError(
