@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
@@ -95,9 +96,44 @@ def is_running(text: str) -> bool:
     return "28 of 60 rounds" in text and "q leaves" in text
 
 
+PAGE = Path(__file__).parents[2] / "docs" / "progress.md"
+
+_MASKS = (
+    (r"\d{8}T\d{6}Z-people-\w{4}", "RUN"),
+    (r"\d\d:\d\d:\d\d", "TIME"),
+    (r"<?[\d.]+m?s\b", "SECONDS"),
+    (r"[\d.e+,]+ rounds/s|…$", "RATE"),
+    (r"process \d+ on \S+,", "process"),
+    (r"^\S+  1 run in", "ROOT  1 run in"),
+    (r"(?m)  about SECONDS left", ""),
+    (r"(?m)(\d of 60 rounds).*$", r"\1"),
+    (r" +", " "),
+    (r"(?m) (RATE)?$", ""),
+)
+
+
+def masked(text: str) -> str:
+    """A screen without what is another each time."""
+    for pattern, name in _MASKS:
+        text = re.sub(pattern, name, text)
+    return text.strip()
+
+
+def assert_is_in_docs(name: str, text: str) -> None:
+    """docs/progress.md shows what a terminal showed. With RUNFOLIO_SCREENS=write it is written there."""
+    page = PAGE.read_text(encoding="utf-8")
+    begin = page.index(f"```screen {name}\n") + len(f"```screen {name}\n")
+    end = page.index("```", begin)
+    if os.environ.get("RUNFOLIO_SCREENS") == "write":
+        text = re.sub(r" on \S+, is gone", " on laptop, is gone", re.sub(r"^/\S+/runs", "runs", text)).strip("\n")
+        PAGE.write_text(f"{page[:begin]}{text}\n{page[end:]}", encoding="utf-8")
+    else:
+        assert masked(page[begin:end]) == masked(text), "run RUNFOLIO_SCREENS=write pytest tests/cli/test_watch.py"
+
+
 class TestOfARun:
     def test_that_succeeds_shows_what_is_done_what_runs_and_what_happened(self, watched):
-        with board(watched) as terminal:
+        with board(watched, columns=100) as terminal:
             shown = terminal.wait_for(is_running).splitlines()
             assert shown[0] == f"{watched.folder.name}  people"
             assert re.fullmatch(r"in_progress, \S+", shown[1])
@@ -107,8 +143,10 @@ class TestOfARun:
             assert re.match(RUNNING, shown[6])
             assert "Clean[named]  UPDATE  *: 3 rows → 2 rows" in shown
             assert any(re.fullmatch(r"\d\d:\d\d:\d\d Clean\[named\] warning: one has no name", line) for line in shown)
+            assert_is_in_docs("running", terminal.text)
             watched.go_on()
             assert terminal.wait() == 0
+            assert_is_in_docs("succeeds", terminal.text)
             assert terminal.text.splitlines()[1].startswith("completed, ")
             assert re.search(r"^Fit\[model\] +completed ", terminal.text, re.MULTILINE)
             assert "q leaves" not in terminal.text
@@ -119,6 +157,7 @@ class TestOfARun:
             terminal.wait_for(is_running)
             watched.go_on()
             assert terminal.wait() == 0
+            assert_is_in_docs("fails", terminal.text)
             assert "Fit[model]    failed: ValueError: the model does not converge" in terminal.text
             error = terminal.text[terminal.text.index("Error in Fit[model]") :]
             assert "Traceback (most recent call last):" in error
@@ -130,6 +169,7 @@ class TestOfARun:
             terminal.wait_for(is_running)
             watched.go_on()
             assert terminal.wait() == 0
+            assert_is_in_docs("killed", terminal.text)
             assert re.search(r"^interrupted: its writer, process \d+ on \S+, is gone", terminal.text, re.MULTILINE)
             assert re.search(r"^Fit\[model\] +unfinished$", terminal.text, re.MULTILINE)
 
@@ -240,6 +280,7 @@ class TestOfARoot:
                 other.go_on()
                 shown = terminal.wait_for("ValueError: the model does not converge").splitlines()
             assert shown[0].endswith("1 run in progress")
+            assert_is_in_docs("root", terminal.text)
             assert re.fullmatch(rf"{other.folder.name}  failed +\S+  2 steps done  ValueError: .*", shown[3])
             terminal.press("q")
             assert terminal.wait() == 0

@@ -87,6 +87,7 @@ def commands(context: click.Context) -> None:
       runfolio run pipeline.yaml     run a pipeline and record it
       runfolio ls                    the runs under ./runs, newest first
       runfolio show latest           what the newest of them did
+      runfolio watch                 what those do that go on
       runfolio history latest AGE    what became of a column
       runfolio COMMAND --help        more about a command
 
