@@ -26,6 +26,7 @@ READING = [
     for args in (
         ["ls"],
         ["show", "latest"],
+        ["tail", "latest"],
         ["history", "latest", "age"],
         ["check", "latest", "--max-row-loss", "90%", "--max-null-increase", "5%", "--no-drop"],
         ["diff", "latest", "latest"],

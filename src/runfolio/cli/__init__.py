@@ -3,6 +3,7 @@
 ==========  ==========================================================================================
 run, ls, …  a command each, imported when it is asked for
 progress    how far a run is, while it runs
+recordline  one record as one line for people
 commands    the group: exit codes, errors on one line, broken pipes
 options     what several commands take, and how their help is laid out
 terminal    text that is safe to print, and the page it is printed on

@@ -11,6 +11,7 @@ from runfolio.cli.terminal import complain
 from runfolio.errors import DamageWarning
 
 if TYPE_CHECKING:
+    from runfolio.feed import Feed
     from runfolio.run import Run
 
 EXIT_CODES = """\b
@@ -36,7 +37,7 @@ def loaded(run: str, root: str | None) -> Run:
         return load_run(run, root=root)
 
 
-def tell_damage(run: Run) -> None:
+def tell_damage(run: Run | Feed) -> None:
     """Say on standard error that not all of a run is there; `show` lists what is damaged."""
     found = run.damage
     if found:

@@ -196,6 +196,13 @@ def echo_json(document: Any) -> None:
     _write(neutral_json(text).encode() + b"\n")
 
 
+def echo_line(line: bytes) -> None:
+    """Print a line of JSON as it is; on a terminal with escapes for what `neutral` spells out, as `echo_json` does."""
+    if sys.stdout is not None and sys.stdout.isatty():
+        line = neutral_json(line.decode(errors="replace")).encode()
+    _write(line)
+
+
 def tolerate_any_encoding(*streams: TextIO) -> None:
     """Let these streams spell out what their encoding lacks, instead of raising."""
     codecs.register_error("runfolio", _spell_out)
