@@ -223,6 +223,30 @@ class TestFollowing:
         record("people")
         assert tail(cli, "-f", "-n", "5", "latest") == tail(cli, "-n", "5", "latest")
 
+    def test_damage_that_comes_on_the_way_is_told_at_the_end(self, cli: Cli, waits):
+        status = begin("damaged")
+
+        def damage() -> None:
+            with (status.folder / "events.jsonl").open("ab") as file:
+                file.write(b"damaged\n")
+            status.complete()
+
+        waits.append(damage)
+        result = cli("tail", "-f", "-n", "0", "latest")
+        assert said(result.stdout.splitlines())[-1].startswith("state completed")
+        assert (result.exit_code, result.stderr.count("is damaged"), result.stderr.count("\n")) == (0, 1, 1)
+
+    def test_a_folder_that_is_removed_is_an_error(self, cli: Cli, waits, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr("runfolio.feed.AWAY_SECONDS", 0.1)
+        status = begin("removed")
+        folder, gone = status.folder, status.folder.with_name("gone")
+        waits.append(lambda: folder.rename(gone))
+        result = cli("tail", "-f", "latest")
+        gone.rename(folder)
+        status.complete()
+        assert result.exit_code == 1
+        assert result.stderr.startswith("runfolio: ") and result.stderr.count("\n") == 1
+
     def test_ctrl_c_is_quiet(self):
         with begin("live") as status, process(*TAIL, "-f", "-n", "1", str(status.folder)) as ours:
             assert ours.stdout.readline()
@@ -273,6 +297,14 @@ class TestJson:
             theirs.stdin.close()
             assert end_of(ours) == (0, "")
 
+    def test_a_time_that_has_no_place_in_utc_is_spelled_as_it_stands(self, cli: Cli):
+        folder = record("people")
+        last = codec.fields_of((folder / "events.jsonl").read_bytes().splitlines()[-1])
+        del last["seq"]
+        line = append(folder, **last | {"timestamp": b'"0001-01-01T00:00:00+05:00"'})
+        assert cli("tail", "--json", "-n", "1", "latest").stdout_bytes == line
+        assert tail(cli, "-n", "1", "latest")[0].startswith(" " * 14 + "state     completed")
+
     def test_hostile_messages_are_the_bytes_that_stand_there(self, cli: Cli):
         with Status() as status:
             status.log(HOSTILE)
@@ -281,13 +313,18 @@ class TestJson:
         assert set(found) <= set(journal_lines(status.folder))
 
 
-def later_line(folder: Path) -> bytes:
-    """Append a line of a kind that this version does not know."""
+def append(folder: Path, **fields: bytes) -> bytes:
+    """Append a sound line to the events, which has these fields, spelled."""
     last = max(json.loads(line)["seq"] for line in journal_lines(folder))
-    line = codec.sealed({"kind": b'"later"', "seq": b"%d" % (last + 1), "more": b'{"b":[1,2.5,null],"a":"\xc3\xa9"}'})
+    line = codec.sealed({"kind": b'"event"', "seq": b"%d" % (last + 1), **fields})
     with (folder / "events.jsonl").open("ab") as file:
         file.write(line)
     return line
+
+
+def later_line(folder: Path) -> bytes:
+    """Append a line of a kind that this version does not know."""
+    return append(folder, kind=b'"later"', more=b'{"b":[1,2.5,null],"a":"\xc3\xa9"}')
 
 
 class TestLines:

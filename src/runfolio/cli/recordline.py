@@ -102,9 +102,9 @@ def _change(record: Change) -> Texts:
     step = _step(record.module_name, record.experiment_name)
     renamed_to, renamed_from = (record.details.get(name) for name in ("renamed_to", "renamed_from"))
     word, told = record.type, record.target
-    if word == "DELETE" and renamed_to is not None:
+    if word == "DELETE" and isinstance(renamed_to, str):
         return _changed(step, "RENAME", f"{told} → {renamed_to}", record.part)
-    if word == "CREATE" and renamed_from is not None:
+    if word == "CREATE" and isinstance(renamed_from, str):
         return _changed(step, "CREATE", f"{told}, which was {renamed_from}", record.part)
     sides = [] if word in ("CREATE", "DELETE") else [record.before, record.after]
     texts = " → ".join(str(side) for side in sides if side is not None)
