@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -60,11 +61,16 @@ def journal_lines(folder: Path) -> list[bytes]:
 
 @contextmanager
 def process(*command: str) -> Iterator[subprocess.Popen[str]]:
+    """A process that buffers what it prints, and is ended if it hangs."""
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, bufsize=1) as found:
+    buffering = {**os.environ, "PYTHONUNBUFFERED": ""}
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=buffering) as found:
+        timer = threading.Timer(30, found.kill)
+        timer.start()
         try:
             yield found
         finally:
+            timer.cancel()
             found.kill()
 
 
