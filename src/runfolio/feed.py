@@ -219,6 +219,11 @@ class Feed:
         """Whether the last `take` left something that is there: it takes a block of each journal."""
         return self._history.has_more
 
+    @property
+    def holds_back(self) -> bool:
+        """Whether the last `take` left something that waits for what is before it, which may be lost."""
+        return self._history.holds_back
+
     def skip(self) -> None:
         """Pass over what is there."""
         while self.take_kinds() or self.has_more:

@@ -100,7 +100,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "progress.md"
 
 _MASKS = (
     (r"\d{8}T\d{6}Z-people-\w{4}", "RUN"),
-    (r"\d\d:\d\d:\d\d", "TIME"),
+    (r"\d\d:\d\d:\d\d\.\d\d\d", "TIME"),
     (r"<?[\d.]+m?s\b", "SECONDS"),
     (r"[\d.e+,]+ rounds/s|…$", "RATE"),
     (r"process \d+ on \S+,", "process"),
@@ -142,7 +142,9 @@ class TestOfARun:
             assert re.fullmatch(r"Clean\[named\]  completed  \S+  2 rows \(-1\)", shown[5])
             assert re.match(RUNNING, shown[6])
             assert "Clean[named]  UPDATE  *: 3 rows → 2 rows" in shown
-            assert any(re.fullmatch(r"\d\d:\d\d:\d\d Clean\[named\] warning: one has no name", line) for line in shown)
+            assert any(
+                re.fullmatch(r"\d\d:\d\d:\d\d\.\d\d\d  Clean\[named\] warning: one has no name", line) for line in shown
+            )
             assert_is_in_docs("running", terminal.text)
             watched.go_on()
             assert terminal.wait() == 0

@@ -5,7 +5,7 @@ run, ls, …  a command each, imported when it is asked for
 progress    what `run` shows of its run among what the steps print
 board       a run while it goes on, in lines: `run` and `watch` draw them
 rootboard   the same of all runs under a root
-recordline  a record in a line
+recordline  one record as one line for people
 commands    the group: exit codes, errors on one line, broken pipes
 options     what several commands take, and how their help is laid out
 terminal    text that is safe to print, and the page it is printed on

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import Struct, structs
 
-from runfolio.cli.recordline import clock, message
+from runfolio.cli.recordline import message_line
 from runfolio.cli.show import change_lines, step_line
 from runfolio.cli.terminal import STATE_STYLES, Styled, Text, cells, plain
 from runfolio.progress import Look, Progress, Running
@@ -71,12 +71,6 @@ def total_line(progress: Progress) -> Line:
     else:
         told = f"{done} of {counted(progress.steps_total, 'step')}"
     return (Styled(told, "dim"), left(progress.seconds_left))
-
-
-def log_line(event: Event) -> Line:
-    """A message, of the step that it was recorded in."""
-    place = f"{event.module_name}[{event.experiment_name}] " if event.module_name is not None else ""
-    return (Styled(f"{clock(event.timestamp)} {place}", "dim"), message(event))
 
 
 def changed_lines(changes: list[Change]) -> list[Line]:
@@ -163,7 +157,7 @@ class Board:
         """The board for a screen of this height; None has room for all."""
         others = [
             *_section("Schema changes", changed_lines(list(self._changes)[-_MOST_OTHERS:])),
-            *_section("Messages", [log_line(event) for event in list(self._messages)[-_MOST_OTHERS:]]),
+            *_section("Messages", [message_line(event) for event in list(self._messages)[-_MOST_OTHERS:]]),
             *(_section("", error_lines(error)) if error is not None else []),
         ]
         top = [*_heading(heading), (total_line(self._progress)), ()]

@@ -88,6 +88,7 @@ def commands(context: click.Context) -> None:
       runfolio ls                    the runs under ./runs, newest first
       runfolio show latest           what the newest of them did
       runfolio watch                 what those do that go on
+      runfolio tail -f latest        what it does now
       runfolio history latest AGE    what became of a column
       runfolio COMMAND --help        more about a command
 

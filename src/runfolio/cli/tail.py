@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import click
@@ -12,88 +13,151 @@ from msgspec import json, structs
 
 from runfolio import codec, layout
 from runfolio import root as roots
-from runfolio.cli.options import EXIT_CODES, root_option
+from runfolio.cli.options import EXIT_CODES, poll_option, root_option, tell_damage
 from runfolio.cli.recordline import record_line
-from runfolio.cli.terminal import complain, page, write_bytes
-from runfolio.escapes import neutral_json
+from runfolio.cli.terminal import complain, echo_line, page
 from runfolio.feed import Feed
-from runfolio.records import Metadata, Opaque, SchemaRef, SchemaRefs, Snapshot
-from runfolio.schema import parts_of
+from runfolio.history import SETTLING_SECONDS
+from runfolio.records import Opaque, SchemaRef, SchemaRefs, Snapshot
+from runfolio.schema import Schemas, parts_of
 
-KINDS = tuple(layout.STEMS)
+Row = tuple[str, Any]
+"""A record behind its kind."""
+
+_PAUSE = 0.05
+_PATIENCE = SETTLING_SECONDS + 1.0
+"""So long is waited for what is held back behind a gap; a reader of gaps waits a little less."""
 
 
 @click.command("tail", epilog=EXIT_CODES)
 @click.argument("run")
+@click.option("-f", "--follow", "follows", is_flag=True, help="Go on with what comes, until the run ends.")
+@click.option(
+    "-n",
+    "--lines",
+    "most",
+    metavar="N",
+    type=click.IntRange(min=0),
+    default=10,
+    help="The last N records, by default 10.",
+)
+@click.option(
+    "--kind",
+    "kinds",
+    multiple=True,
+    type=click.Choice(list(layout.STEMS)),
+    help="Only records of this kind; repeatable.",
+)
 @root_option
-@click.option("-f", "--follow", is_flag=True, help="Go on with what comes, until the run ends.")
-@click.option("-n", "--lines", metavar="N", type=click.IntRange(min=0), default=10, help="So many records; 10.")
-@click.option("--kind", "kinds", type=click.Choice(KINDS), multiple=True, help="Of this kind; several can be named.")
-@click.option("--json", "as_json", is_flag=True, help="The lines as they stand in the journals, for programs.")
-@click.option("--poll", is_flag=True, help="Ask the file system again and again: for network file systems.")
+@click.option("--json", "as_json", is_flag=True, help="Print records as the lines of JSON that the run folder holds.")
+@poll_option
 def command(
-    *, run: str, root: str | None, follow: bool, lines: int, kinds: tuple[str, ...], as_json: bool, poll: bool
+    *, run: str, follows: bool, most: int, kinds: tuple[str, ...], root: str | None, as_json: bool, poll: bool
 ) -> None:
-    """Print the last records of a run, a line each, in the order of their times.
+    """Print the last records of a run, a line each, and with -f those that come.
 
-    With -f it goes on with what comes, until the run ends; of one that is interrupted it says so on standard error.
-    Ctrl-C leaves, and the run goes on. Times are UTC.
+    A line has the time in UTC, what it is, and what it says. With -f the command ends when the run does, whether it was
+    completed, failed, or was interrupted.
 
-    RUN is a run's id, the beginning of one that no other id has, `latest`, or the path of a run folder (with a slash in
-    it).
+    RUN is named as for `show`.
 
     \b
     Examples:
       runfolio tail latest
-      runfolio tail latest -f --kind event --kind timing
-      runfolio tail latest -f -n 0
-      runfolio tail latest -n 1000 --json | jq -c 'select(.kind == "change")'
+      runfolio tail -f latest
+      runfolio tail -n 100 --kind change --kind timing latest
+      runfolio tail -f -n 0 --json latest | jq -c 'select(.kind == "timing")'
     """  # noqa: D301  (\b is click's: it keeps the lines that follow)
-    wanted = frozenset(kinds or KINDS) | (frozenset() if kinds else {"opaque"})
+    show = _json_printer() if as_json else _printer()
+    wanted = frozenset(kinds or (*layout.STEMS, "opaque"))
     with Feed(roots.find(run, root).absolute(), poll=poll) as feed:
-        last: deque[tuple[str, Any]] = deque(maxlen=lines)
-        while (rows := feed.take_kinds()) or feed.has_more:
-            last.extend(row for row in rows if row[0] in wanted)
-        _print(last, as_json=as_json)
-        while follow and not feed.is_over:
-            _print((row for row in feed.take_kinds() if row[0] in wanted), as_json=as_json)
+        show(deque(_wanted(_past(feed), wanted), maxlen=most))
+        known = _tell_damage(feed, 0)
+        if follows:
+            for rows in _present(feed):
+                show(_wanted(rows, wanted))
+        _tell_damage(feed, known)
+        if feed.state == "interrupted":
+            complain(f"{feed.run_id or feed.folder.name} is interrupted: {feed.state_reason}")
+
+
+def _past(feed: Feed) -> Iterator[Row]:
+    """What is there. Whoever writes faster than this reads gets no say in when it ends."""
+    end = time.monotonic() + _PATIENCE
+    while not feed.is_over:
+        rows = feed.take_kinds()
+        yield from rows
+        if not feed.has_more:
+            if not feed.holds_back or time.monotonic() >= end:
+                return
+            time.sleep(_PAUSE)
+
+
+def _present(feed: Feed) -> Iterator[list[Row]]:
+    """What comes, until the run ends."""
+    while not feed.is_over:
+        rows = feed.take_kinds()
+        if rows:
+            yield rows
+        else:
             feed.wait()
-        _tell(feed, follow=follow)
 
 
-def _print(rows: Iterable[tuple[str, Any]], *, as_json: bool) -> None:
-    if as_json:
-        lines = b"".join(line_of(record) for _, record in rows)
-        is_shown = sys.stdout is not None and sys.stdout.isatty()
-        write_bytes(neutral_json(lines.decode()).encode() if is_shown else lines)
-    else:
-        on = page()
+def _wanted(rows: Iterable[Row], kinds: frozenset[str]) -> Iterator[Row]:
+    return (row for row in rows if row[0] in kinds)
+
+
+def _tell_damage(feed: Feed, known: int) -> int:
+    """Say what is damaged if that is more than was known; how much it is."""
+    found = len(feed.damage)
+    if found > known:
+        tell_damage(feed)
+    return found
+
+
+def _printer() -> Callable[[Iterable[Row]], None]:
+    on = page()
+
+    def show(rows: Iterable[Row]) -> None:
         for kind, record in rows:
             on.line(*record_line(kind, record))
+        _flush()
+
+    return show
+
+
+def _json_printer() -> Callable[[Iterable[Row]], None]:
+    def show(rows: Iterable[Row]) -> None:
+        for _, record in rows:
+            echo_line(line_of(record))
+        _flush()
+
+    return show
+
+
+def _flush() -> None:
+    """Let whoever reads have each line when it comes."""
     if sys.stdout is not None:
         sys.stdout.flush()
 
 
 def line_of(record: Any) -> bytes:
-    """The line of a record as its journal has it."""
+    """The line that a record stands on in its journal, as far as this version knows what is on it."""
     if isinstance(record, Opaque):
-        return json.encode({"kind": record.kind, "seq": record.seq, **record.fields}) + b"\n"
+        return codec.sealed({name: json.encode(value) for name, value in record.fields.items()})
     if isinstance(record, Snapshot):
-        metadata: Metadata = record.metadata
-        refs = SchemaRefs(_refs(metadata.schema_before), _refs(metadata.schema_after))
-        record = structs.replace(record, metadata=refs)
-    return codec.encode(record)
+        sides = (record.metadata.schema_before, record.metadata.schema_after)
+        return _encoded(structs.replace(record, metadata=SchemaRefs(*map(_refs, sides))))
+    return _encoded(record)
 
 
-def _refs(schemas: Any) -> list[SchemaRef]:
+def _refs(schemas: Schemas) -> list[SchemaRef]:
+    """The references that schemas were found by."""
     return [SchemaRef(part, schema.schema_id) for part, schema in parts_of(schemas)]
 
 
-def _tell(feed: Feed, *, follow: bool) -> None:
-    """What is not as it was written, and that there was no end."""
-    found = feed.damage
-    if found:
-        more = f", and {len(found) - 1} more" if len(found) > 1 else ""
-        complain(f"{feed.folder} is damaged: {found[0]}{more}")
-    if follow and feed.state == "interrupted":
-        complain(f"{feed.run_id} is interrupted: {feed.state_reason}")
+def _encoded(record: Any) -> bytes:
+    try:
+        return codec.encode(record)
+    except OverflowError:  # a time that is out of all bounds in UTC, which no writer of ours has
+        return codec.sealed(codec.fields_of(json.encode(record)))

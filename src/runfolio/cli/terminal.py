@@ -193,7 +193,14 @@ def echo_json(document: Any) -> None:
         text = json.format(json.encode(document), indent=2).decode()
     except UnicodeEncodeError:  # a folder's name need not be UTF-8; msgspec has no spelling for its other bytes
         text = _ascii_json(document)
-    write_bytes(neutral_json(text).encode() + b"\n")
+    _write(neutral_json(text).encode() + b"\n")
+
+
+def echo_line(line: bytes) -> None:
+    """Print a line of JSON as it is; on a terminal with escapes for what `neutral` spells out, as `echo_json` does."""
+    if sys.stdout is not None and sys.stdout.isatty():
+        line = neutral_json(line.decode(errors="replace")).encode()
+    _write(line)
 
 
 def tolerate_any_encoding(*streams: TextIO) -> None:
@@ -211,7 +218,7 @@ def _spell_out(error: UnicodeError) -> tuple[str | bytes, int]:
     return (sign, error.start + 1) if sign else codecs.backslashreplace_errors(error)
 
 
-def write_bytes(data: bytes) -> None:
+def _write(data: bytes) -> None:
     """Write all of it: with PYTHONUNBUFFERED a write may take a part, and say so by its return alone."""
     if sys.stdout is None:
         return

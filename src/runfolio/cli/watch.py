@@ -14,8 +14,9 @@ import click
 
 from runfolio import layout
 from runfolio import root as roots
-from runfolio.cli.board import Board, Heading, Line, changed_lines, ended_line, error_lines, log_line, name_width
-from runfolio.cli.options import EXIT_CODES, root_option
+from runfolio.cli.board import Board, Heading, Line, changed_lines, ended_line, error_lines, name_width
+from runfolio.cli.options import EXIT_CODES, poll_option, root_option
+from runfolio.cli.recordline import message_line
 from runfolio.cli.rootboard import RootBoard, Seen
 from runfolio.cli.terminal import DAMAGE_STYLE, STATE_STYLES, Page, Styled, page
 from runfolio.clock import SYSTEM
@@ -35,7 +36,7 @@ HINT = "q leaves; the run goes on"
 @click.command("watch", epilog=EXIT_CODES)
 @click.argument("run", required=False)
 @root_option
-@click.option("--poll", is_flag=True, help="Ask the file system again and again: for network file systems.")
+@poll_option
 def command(run: str | None, root: str | None, *, poll: bool) -> None:
     """Watch a run until it ends: its steps, how far they are and how long they may take, changes, messages, errors.
 
@@ -212,7 +213,7 @@ def _happened(look: Look, width: int) -> list[Line]:
     return [
         *(ended_line(step, width) for step in look.ended),
         *changed_lines(look.changes),
-        *map(log_line, look.messages),
+        *map(message_line, look.messages),
     ]
 
 
