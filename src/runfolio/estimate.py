@@ -6,6 +6,7 @@ same pipeline: those under the same root that completed, of the same name and, i
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from datetime import datetime, timedelta
 from itertools import islice
@@ -49,7 +50,8 @@ class Samples:
         """Units a second; None where nothing was done between two samples."""
         (start, before), (end, done) = self._samples[0], self._samples[-1]
         seconds = (end - start).total_seconds()
-        return (done - before) / seconds if seconds > 0 and done > before else None
+        rate = (done - before) / seconds if seconds > 0 else 0.0
+        return rate if 0 < rate < math.inf else None
 
     def seconds_left(self, total: float | None, now: datetime) -> float | None:
         """How long it takes from now until the total is done, at this rate; None if it should be done by now."""
@@ -57,7 +59,7 @@ class Samples:
         if rate is None or total is None or done > total:
             return None
         left = (total - done) / rate - (now - time).total_seconds()
-        return left if left > 0 else None
+        return left if 0 < left < math.inf else None
 
 
 Durations = dict[Path, float]

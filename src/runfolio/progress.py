@@ -81,7 +81,8 @@ def progress_of(run: RunView, clock: Clock = SYSTEM) -> Progress:
         durations = earlier_durations(run.folder, run.name, run.start_time, plan.sha256 if plan else None)
     running = [_running(row, samples.get(row.record_id), durations, now) for row in rows if row.outcome == "running"]
     waiting = [row.path for row in rows if row.outcome == "waiting"]
-    return _progress(running, len(_completed(rows)), plan, waiting, durations)
+    total = None if plan is None else len(set(plan.paths))
+    return _progress(running, len(_completed(rows)), total, waiting, durations)
 
 
 class Live:
@@ -101,6 +102,7 @@ class Live:
         self._config: Event | None = None
         self._plan: Configured | None = None
         self._planned: set[Path] = set()
+        self._waiting: list[Path] | None = None
         self._durations: Durations | None = None
         self._begun: set[Path] = set()
         self._done: set[object] = set()
@@ -123,16 +125,16 @@ class Live:
     def _take(self, writer: str, kind: str, record: Any) -> None:
         if kind == "event" and record.type == "config":
             self._config, self._plan, self._durations = record, converted(record.context, Configured), None
-            self._planned = set(self._plan.paths if self._plan else ())
+            self._planned, self._waiting = set(self._plan.paths if self._plan else ()), None
         if kind == "event" and record.type == "state" and record.state == "in_progress":
             self._begin_anew()
         if kind == "snapshot" and record.context.get("point") == "after":
-            self._begun.add(path_of(record.context))
+            self._begin(path_of(record.context))
             self._done |= self._planned & {path_of(record.context)}
         if writer in self._earlier:
             return
         if kind == "event" and record.type == "step":
-            self._begun.add(path_of(record.context))
+            self._begin(path_of(record.context))
         elif kind == "event" and record.type == "log":
             self._messages.append(record)
         elif kind == "change":
@@ -143,7 +145,12 @@ class Live:
         """An attempt begins: nothing runs any more of what did in the one before."""
         self._settle()
         self._workers.clear()
+        self._waiting = None
         self._begun &= self._done  # what was begun and not committed is to come again
+
+    def _begin(self, path: Path) -> None:
+        self._begun.add(path)
+        self._waiting = None
 
     def _settle(self) -> None:
         """See what ended."""
@@ -151,12 +158,15 @@ class Live:
             self._ended += worker.ended()
 
     def _progress(self) -> Progress:
+        total = None if self._plan is None else len(self._planned)
         if self.feed.state != "in_progress":
-            return _progress([], len(self._done), self._plan, [], {})
+            return _progress([], len(self._done), total, [], {})
         now, durations = self._clock.now(), self._earlier_durations()
         running = [one for worker in self._workers.values() for one in worker.running(durations, now)]
-        rows = [] if self._config is None else not_begun([self._config], self._begun, going_on=True)
-        return _progress(running, len(self._done), self._plan, [row.path for row in rows], durations)
+        if self._waiting is None:
+            rows = [] if self._config is None else not_begun([self._config], self._begun, going_on=True)
+            self._waiting = [row.path for row in rows]
+        return _progress(running, len(self._done), total, self._waiting, durations)
 
     def _earlier_durations(self) -> Durations:
         """They are read once, when the run has said what it is."""
@@ -280,12 +290,11 @@ def _running(row: StepRow, samples: Samples | None, durations: Durations, now: d
 
 
 def _progress(
-    running: list[Running], done: int, plan: Configured | None, waiting: list[Path], durations: Durations
+    running: list[Running], done: int, total: int | None, waiting: list[Path], durations: Durations
 ) -> Progress:
-    total = None if plan is None else len(plan.paths)
     left = [one.seconds_left for one in running if not one.depth] + [durations.get(path) for path in waiting]
     known = [seconds for seconds in left if seconds is not None]
-    is_known = bool(left) and len(known) == len(left) and plan is not None
+    is_known = bool(left) and len(known) == len(left) and total is not None
     return Progress(
         running=running,
         steps_done=done,

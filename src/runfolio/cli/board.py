@@ -100,7 +100,7 @@ def left(seconds: float | None) -> Text:
 
 def bar(share: float) -> list[Text]:
     """A bar that is full by this share."""
-    full = min(max(int(share * _BAR), 0), _BAR)
+    full = int(min(max(share, 0.0), 1.0) * _BAR)
     return [Styled("█" * full, "cyan"), Styled("░" * (_BAR - full), "dim")]
 
 
@@ -172,7 +172,8 @@ class Board:
         shown = (self._progress.running if is_live else self._unfinished)[:_MOST_RUNNING]
         width = name_width([*map(_name, self._ended), *map(_name, shown)])
         running = [(running_line if is_live else _unfinished_line)(step, width) for step in shown]
-        waiting = [waiting_line(path) for path in self._progress.waiting]
+        waiting = [waiting_line(path) for path in self._progress.waiting[: room or _KEPT]]
+        to_come = len(self._progress.waiting)
         ended = [ended_line(step, width) for step in self._ended]
         if room is None:
             room_of_ended, room_of_waiting = len(ended) + 1, len(waiting)
@@ -183,7 +184,7 @@ class Board:
         return [
             *_cut(ended, self._ended_count, room_of_ended, "before", keeps_last=True),
             *running,
-            *_cut(waiting, len(waiting), room_of_waiting, "to come", keeps_last=False),
+            *_cut(waiting, to_come, room_of_waiting, "to come", keeps_last=False),
         ]
 
 
