@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -189,3 +189,41 @@ def test_a_forked_child_does_without_the_watches_of_its_parent(ringing, folder):
     assert os.waitpid(pid, 0)[1] == 0
     (folder / "file").write_text("x")
     assert wait_for_ring(ringing, folder), "the child took the parent's watch"
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+class TestAnAlarm:
+    def test_drops_the_watch_of_a_folder_while_it_is_hot(self, tmp_path):
+        ringing = Alarm()
+        ringing.add(tmp_path)
+        (watched,) = ringing._folders.values()
+        assert not watched.is_polled
+        for _ in range(alarm._HOT_LOOKS):
+            ringing.ring(tmp_path)
+            ringing.due()
+            ringing.found(tmp_path, anything=True)
+        assert watched.is_polled
+        watched.last -= alarm.COOL_SECONDS
+        ringing.found(tmp_path, anything=False)
+        assert not watched.is_polled and tmp_path in ringing.due(), "what came before the watch is looked for"
+        ringing.close()
+
+    def test_watches_a_folder_anew_that_takes_the_place_of_another(self, tmp_path):
+        folder = tmp_path / "folder"
+        folder.mkdir()
+        ringing = Alarm()
+        ringing.add(folder)
+        ringing.due()
+        folder.rename(tmp_path / "old")
+        folder.mkdir()
+        wait_for(lambda: ringing.wait(0.1))
+        ringing.due()
+        (folder / "file").write_text("x")
+        wait_for(lambda: (ringing.wait(0.1), folder in ringing.due())[1])
+        ringing.close()

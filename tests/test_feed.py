@@ -242,3 +242,41 @@ def test_a_journal_that_can_not_be_opened_for_a_moment_is_read_later(status, mon
         rest = first + take_for(feed, 0.5)
         assert (targets(rest), feed.damage, feed.is_over) == (["c0", "c1", "c2"], [], True)
         assert [record.seq for record in rest] == list(range(rest[0].seq, rest[0].seq + len(rest)))
+
+
+def records_of(folder: Path) -> list:
+    return load_run(folder)._history.timeline.of("snapshot", "change", "timing", "result", "schema", "event")
+
+
+class TestAFeed:
+    def test_takes_a_block_at_a_time_and_gives_all_in_order(self, status, monkeypatch):
+        monkeypatch.setattr("runfolio.journal.BLOCK", 500)
+        for number in range(200):
+            status.record_change("UPDATE", str(number))
+            if number % 10 == 0:
+                status.log(str(number))
+        with Feed(status.folder) as feed:
+            batches = []
+            while (batch := feed.take()) or feed.has_more:
+                batches.append(batch)
+        found = [record for batch in batches for record in batch]
+        assert found == records_of(status.folder)
+        assert max(map(len, batches)) < 20
+
+    def test_keeps_nothing_of_what_it_gave(self, status):
+        with Feed(status.folder) as feed:
+            while feed.take() or feed.has_more:
+                pass
+            streams = feed._history.timeline.streams.values()
+            kept = [event.type for stream in feed._history.marks.streams.values() for event in stream["event"]]
+        assert not any(any(stream.values()) for stream in streams) and kept == ["segment", "state"]
+
+    def test_of_a_forked_child_leaves_its_parents_alone(self, status):
+        with follow(status, start="now", kinds="event") as following:
+            pid = os.fork()
+            if pid == 0:
+                following.close()
+                os._exit(0)
+            assert os.waitpid(pid, 0)[1] == 0
+            status.log("after")
+            assert next(following).message == "after"

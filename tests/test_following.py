@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from runfolio import Status, alarm, follow, follow_root, load_run
+from runfolio import Status, follow, follow_root, load_run
 from runfolio.alarm import Alarm
-from runfolio.errors import FormatError, InterruptedRunWarning, NotFoundError, UsageError
+from runfolio.errors import DamageWarning, FormatError, InterruptedRunWarning, NotFoundError, UsageError
 from runfolio.feed import Feed
 
 WRITER = """
@@ -349,73 +351,72 @@ class TestWhereEventsFail:
         assert numbers_of(found) == [str(one) for one in range(0, 40, 3)]
 
 
-class TestAFeed:
-    def test_takes_a_block_at_a_time_and_gives_all_in_order(self, status, monkeypatch):
-        monkeypatch.setattr("runfolio.journal.BLOCK", 500)
-        for number in range(200):
-            status.record_change("UPDATE", str(number))
-            if number % 10 == 0:
-                status.log(str(number))
-        with Feed(status.folder) as feed:
-            batches = []
-            while (batch := feed.take()) or feed.has_more:
-                batches.append(batch)
-        found = [record for batch in batches for record in batch]
-        assert found == records_of(status.folder)
-        assert max(map(len, batches)) < 20
-
-    def test_keeps_nothing_of_what_it_gave(self, status):
-        with Feed(status.folder) as feed:
-            while feed.take() or feed.has_more:
-                pass
-            streams = feed._history.timeline.streams.values()
-            kept = [event.type for stream in feed._history.marks.streams.values() for event in stream["event"]]
-        assert not any(any(stream.values()) for stream in streams) and kept == ["segment", "state"]
-
-    def test_of_a_forked_child_leaves_its_parents_alone(self, status):
-        with follow(status, start="now", kinds="event") as following:
-            pid = os.fork()
-            if pid == 0:
-                following.close()
-                os._exit(0)
-            assert os.waitpid(pid, 0)[1] == 0
-            status.log("after")
-            assert next(following).message == "after"
+@pytest.fixture
+def copied(status: Status, tmp_path: Path) -> Path:
+    """A copy of a live run, without a lock."""
+    folder = tmp_path / "copy"
+    shutil.copytree(status.folder, folder)
+    (folder / "main.lock").unlink()
+    return folder
 
 
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+def test_the_end_is_told_though_its_record_is_not_wanted(status):
+    following = follow(status, kinds="result", timeout=5)
+    found = [next(following), next(following)]
+    status.complete()
+    begun = time.monotonic()
+    assert list(following) == [] and len(found) == 2
+    assert following.state == "completed" and time.monotonic() - begun < 0.8
 
 
-class TestAnAlarm:
-    def test_drops_the_watch_of_a_folder_while_it_is_hot(self, tmp_path):
-        ringing = Alarm()
-        ringing.add(tmp_path)
-        (watched,) = ringing._folders.values()
-        assert not watched.is_polled
-        for _ in range(alarm._HOT_LOOKS):
-            ringing.ring(tmp_path)
-            ringing.due()
-            ringing.found(tmp_path, anything=True)
-        assert watched.is_polled
-        watched.last -= alarm.COOL_SECONDS
-        ringing.found(tmp_path, anything=False)
-        assert not watched.is_polled and tmp_path in ringing.due(), "what came before the watch is looked for"
-        ringing.close()
+def test_the_warning_of_an_interrupted_run_names_the_line_that_iterates(copied, monkeypatch):
+    monkeypatch.setattr("runfolio.feed.AWAY_SECONDS", 0.1)
+    with pytest.warns(InterruptedRunWarning) as caught:
+        for _ in follow(copied):
+            pass
+    assert [Path(one.filename) for one in caught] == [Path(__file__)]
 
-    def test_watches_a_folder_anew_that_takes_the_place_of_another(self, tmp_path):
-        folder = tmp_path / "folder"
-        folder.mkdir()
-        ringing = Alarm()
-        ringing.add(folder)
-        ringing.due()
-        folder.rename(tmp_path / "old")
-        folder.mkdir()
-        wait_for(lambda: ringing.wait(0.1))
-        ringing.due()
-        (folder / "file").write_text("x")
-        wait_for(lambda: (ringing.wait(0.1), folder in ringing.due())[1])
-        ringing.close()
+
+def test_damage_is_told_once_and_hides_nothing(status, tmp_path):
+    status.log("x")
+    status.complete()
+    folder = tmp_path / "copy"
+    shutil.copytree(status.folder, folder)
+    path = folder / "events.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([*lines[:2], b"damaged" + lines[2], *lines[3:]]))
+    with pytest.warns(DamageWarning, match="is damaged: .* and 1 more") as caught:
+        found = list(follow(folder))
+    assert len(caught) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(found) == len(list(follow(status))) - 1
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_child_that_is_forked_while_a_thread_waits_can_drop_what_it_inherited(status):
+    following = follow(status, start="now", kinds="event")
+    found = []
+    waiting = threading.Thread(target=lambda: found.append(next(following).message))
+    waiting.start()
+    time.sleep(0.2)
+    pid = os.fork()
+    if pid == 0:
+        signal.alarm(5)  # which ends it, should it hang
+        following.close()
+        os._exit(0)
+    assert os.waitpid(pid, 0)[1] == 0
+    status.log("after")
+    waiting.join(10)
+    assert found == ["after"]
+    following.close()
+
+
+def test_a_signals_handler_may_close_what_waits(status):
+    following = follow(status, start="now")
+    before = signal.signal(signal.SIGALRM, lambda *_: following.close())
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.2)
+        assert list(following) == []
+    finally:
+        signal.signal(signal.SIGALRM, before)
