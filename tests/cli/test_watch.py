@@ -187,8 +187,7 @@ class TestOfARun:
             before = termios.tcgetattr(terminal._fd)[3]
             terminal.wait_for(is_running)
             assert termios.tcgetattr(terminal._fd)[3] != before
-            terminal.press("x")
-            terminal.press(keys)
+            terminal.press(f"x{keys}")
             assert terminal.wait() == code
             assert termios.tcgetattr(terminal._fd)[3] == before
             assert terminal.raw.endswith(b"\x1b[?25h") or b"\x1b[?25h" in terminal.raw[-2000:]
@@ -197,6 +196,16 @@ class TestOfARun:
         watched.go_on()
         watched.process.wait(30)
         assert load_run(watched.folder).state == "completed"
+
+    def test_that_is_told_to_end_gives_the_terminal_back(self, watched):
+        with board(watched) as terminal:
+            before = termios.tcgetattr(terminal._fd)[3]
+            terminal.wait_for(is_running)
+            terminal._process.send_signal(signal.SIGTERM)
+            assert terminal.wait() == 128 + signal.SIGTERM
+            assert termios.tcgetattr(terminal._fd)[3] == before
+            assert b"\x1b[?1049l" in terminal.raw
+            assert b"Traceback" not in terminal.raw
 
     def test_fits_a_terminal_that_becomes_smaller_and_larger(self, watched):
         with board(watched, lines=30, columns=100) as terminal:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -134,7 +135,13 @@ def _drawn(on: ColourPage) -> Iterator[Callable[[Sequence[Line]], None]]:
             text.no_wrap, text.overflow = True, "ellipsis"
         screen.update(Group(*texts), refresh=True)
 
-    with Screen(console=on.console, screen=True, auto_refresh=False, redirect_stdout=False) as screen:
+    def leave(number: int, frame: object) -> None:
+        sys.exit(128 + number)
+
+    with ExitStack() as stack:
+        for number in (signal.SIGTERM, signal.SIGHUP):  # whose usual end would leave the terminal as it is now
+            stack.callback(signal.signal, number, signal.signal(number, leave))
+        screen = stack.enter_context(Screen(console=on.console, screen=True, auto_refresh=False, redirect_stdout=False))
         yield draw
 
 
@@ -155,7 +162,8 @@ def _keys() -> Iterator[Callable[[float], bool]]:
         def is_left(seconds: float) -> bool:
             watched = [] if fd is None else [fd]
             ready, _, _ = select.select(watched, [], [], seconds)
-            return bool(ready) and os.read(ready[0], 64).lower() in (b"q", b"")
+            typed = os.read(ready[0], 64) if ready else None
+            return typed is not None and (not typed or b"q" in typed.lower())
 
         yield is_left
 
