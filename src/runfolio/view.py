@@ -402,13 +402,14 @@ class RunView:
             return f"<{type(self).__name__}: {error.what}>"
 
     def _repr_html_(self) -> str:
-        """The run for a notebook: summary, steps, and when they ran. Never raises."""
-        from runfolio import html  # noqa: PLC0415  (only notebooks ask for it)
+        """What a notebook shows: a summary, the steps and a timeline, or the `repr` where there is nothing to read."""
+        from runfolio.html import plain, summary_of  # noqa: PLC0415  (only a notebook needs it)
 
         try:
-            return html.fragment_of(self)
-        except Exception:  # noqa: BLE001  (a folder that was deleted, what no writer wrote: a cell shows what it can)
-            return html.plain_fragment(repr(self))
+            return plain(repr(self)) if self.folder is None else summary_of(self)
+        except Exception as error:  # noqa: BLE001  (a notebook goes on, whatever a folder holds)
+            known = isinstance(error, RunfolioError)
+            return plain(repr(self) if known else f"<{type(self).__name__}: it can't be shown: {error!r}>")
 
     def __getattr__(self, name: str) -> NoReturn:
         if name in WRITE_METHODS:
