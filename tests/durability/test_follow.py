@@ -21,6 +21,7 @@ from typing import Any, Self
 import pytest
 
 from .children import THREADS
+from .nursery import Child
 from .test_tail import read_hastily
 
 SCRIPT = Path(__file__).with_name("follower.py")
