@@ -61,7 +61,7 @@ class Terminal:
         """What is on the screen, without blanks at the ends of lines and empty lines at the end."""
         return "\n".join(line.rstrip() for line in self.screen.display).rstrip("\n")
 
-    def wait_for(self, seen: str | Callable[[str], bool], seconds: float = 10) -> str:
+    def wait_for(self, seen: str | Callable[[str], bool], seconds: float = 20) -> str:
         """The screen once there is this text on it, or a function of it says so."""
         shows = (lambda text: seen in text) if isinstance(seen, str) else seen
         deadline = time.monotonic() + seconds
