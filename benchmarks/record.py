@@ -6,6 +6,8 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import RLock
+from time import perf_counter
 from zlib import crc32
 
 from measure import Row, Sizes, pair, timed
@@ -29,6 +31,7 @@ def measure(sizes: Sizes, folder: Path) -> list[Row]:
         _measure(sizes, folder, "a change", record_plain, BOUND),
         _measure(sizes, folder, "a change, before and after", _described, None),
         _measure(sizes, folder, "a change, durability power", record_plain, None, power=True),
+        _measure_progress(sizes, folder),
     ]
 
 
@@ -89,6 +92,33 @@ def _measure(
         batches = sizes.change_batches // (20 if power else 1) or 1
         limit = f"{LIMIT} + os.fdatasync" if power else LIMIT
         return pair("record", what, limit, unit="µs", batches=batches, ours=ours, theirs=theirs, bound=bound)
+
+
+def _measure_progress(sizes: Sizes, folder: Path) -> Row:
+    """A call of progress that is not written, as nearly all are that come for each row."""
+    with Status(root=folder) as status, status.step("Fit", "model") as step:
+
+        def ours() -> None:
+            for number in range(count):
+                step.progress(number, count, "rows")
+
+        def theirs() -> None:
+            for _ in range(count):
+                with lock:
+                    perf_counter()
+
+        lock, count = RLock(), sizes.changes * 10
+        limit = "a read of the clock under a lock"
+        return pair(
+            "record",
+            "a call of progress",
+            limit,
+            unit="µs",
+            batches=sizes.change_batches // 10,
+            ours=timed(ours, count),
+            theirs=timed(theirs, count),
+            bound=None,
+        )
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import pytest
 SCRIPT = Path(__file__).parent.parent / "benchmarks" / "run.py"
 
 ROWS = {
-    "record": 3,
+    "record": 4,
     "result": 6,
     "stream": 4,
     "load": 1,

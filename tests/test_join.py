@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -235,3 +236,35 @@ def test_a_guest_of_a_run_whose_own_process_is_gone_says_so(tmp_path):
         own.wait()
         assert guest.state == load_run(guest.folder).state == "interrupted"
         assert "is gone" in guest.state_reason
+
+
+def test_guests_that_have_one_process_id_leave_at_once_and_nothing_is_mixed_up(root):
+    """As in containers that share a folder: each has a process 7."""
+    for _ in range(5):
+        status = Status(root=root)
+        status.start()
+        ready, leave, children = os.pipe(), os.pipe(), []
+        for _ in range(4):
+            child = os.fork()
+            if child == 0:
+                code = 1
+                try:
+                    os.close(leave[1])
+                    os.getpid = lambda: 7
+                    guest = Status.join(status.folder)
+                    guest.log("here")
+                    os.write(ready[1], b"x")
+                    os.read(leave[0], 1)
+                    guest.close()
+                    code = 0
+                finally:
+                    os._exit(code)
+            children.append(child)
+        count = 0
+        while count < 4:
+            count += len(os.read(ready[0], 4))
+        status.complete()
+        for fd in (*leave[::-1], *ready):
+            os.close(fd)
+        assert [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children] == [0] * 4
+        assert verify(status.folder).findings == []

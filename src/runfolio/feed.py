@@ -23,7 +23,7 @@ from runfolio.view import RunView
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from runfolio.records import Finding, State
+    from runfolio.records import Failure, Finding, State
 
 LEAVING_SECONDS = 3.0
 """So long after its end a run is waited for whose writers have not left yet: guests notice an end within a second."""
@@ -64,6 +64,10 @@ class Feed:
 
     def take_kinds(self) -> list[tuple[str, Any]]:
         """The same, each with its kind."""
+        return [(kind, record) for _, kind, record in self.take_rows()]
+
+    def take_rows(self) -> list[tuple[str, str, Any]]:
+        """The same, each with its writer and its kind."""
         if self.is_over:
             return []
         try:
@@ -76,7 +80,7 @@ class Feed:
         self._alarm.found(self.folder, anything=bool(rows))
         return rows
 
-    def _take(self) -> list[tuple[str, Any]]:
+    def _take(self) -> list[tuple[str, str, Any]]:
         looks = self._view.lives is None or time.monotonic() >= self._next_look or self._leaving is not None
         if looks:
             self._look()
@@ -138,13 +142,33 @@ class Feed:
         """The run's id; None as long as its first line was not taken."""
         return self._view.run_id
 
+    @property
+    def name(self) -> str | None:
+        """The name given to the run."""
+        return self._view.name
+
+    @property
+    def start_time(self) -> datetime | None:
+        """When the run was started."""
+        return self._view.start_time
+
+    @property
+    def duration_seconds(self) -> float | None:
+        """How long the run took; None before its end."""
+        return self._view.duration_seconds
+
+    @property
+    def error(self) -> Failure | None:
+        """Why the run failed."""
+        return self._view.error
+
     def _look(self) -> None:
         """Look who lives. What is read behind is then all that those who are gone have written."""
         self._view.lives = lives_of(self.folder)
         self._next_look = time.monotonic() + 1.0
         self._check_place()  # a file of another run may have the number of the one that was here
 
-    def _read(self, *, looks: bool) -> list[tuple[str, Any]]:
+    def _read(self, *, looks: bool) -> list[tuple[str, str, Any]]:
         rows = self._merged(self._history.take(looks=looks))
         odd = self._history.restarts + len(self._history.findings)
         if odd != self._odd:
@@ -163,7 +187,7 @@ class Feed:
         self._away = self._away or time.monotonic()
         return time.monotonic() - self._away < AWAY_SECONDS
 
-    def _ending(self) -> list[tuple[str, Any]]:
+    def _ending(self) -> list[tuple[str, str, Any]]:
         """What came since, if nobody writes any more, which is then all there is."""
         if self.state == "in_progress" or self._history.holds_back:
             self._away = None
@@ -195,12 +219,17 @@ class Feed:
         """Whether the last `take` left something that is there: it takes a block of each journal."""
         return self._history.has_more
 
+    @property
+    def holds_back(self) -> bool:
+        """Whether the last `take` left something that waits for what is before it, which may be lost."""
+        return self._history.holds_back
+
     def skip(self) -> None:
         """Pass over what is there."""
         while self.take_kinds() or self.has_more:
             pass
 
-    def _merged(self, taken: list[tuple[str, str, Any]]) -> list[tuple[str, Any]]:
+    def _merged(self, taken: list[tuple[str, str, Any]]) -> list[tuple[str, str, Any]]:
         """Records of several writers by time; a writer's own order stays, whatever its clock does."""
         timed: list[tuple[datetime, str, str, Any]] = []
         for writer, kind, record in taken:
@@ -209,7 +238,7 @@ class Feed:
             timed.append((latest, writer, kind, record))
         if len(self._latest) > 1:
             timed.sort(key=itemgetter(0))
-        return [(kind, record) for _, _, kind, record in timed]
+        return [row[1:] for row in timed]
 
     def _left_by(self, writer: str) -> datetime:
         """The latest time of the writer that this one goes on for."""

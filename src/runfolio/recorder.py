@@ -101,6 +101,16 @@ class Running:
         return max(wall, 0.0), max(cpu, 0.0)
 
 
+class Held:
+    """The last sample of progress that is not written yet, and when one is due again."""
+
+    __slots__ = ("due", "sample")
+
+    def __init__(self, due: float) -> None:
+        self.due = due
+        self.sample: tuple[Running | None, float, float | None, str | None] | None = None
+
+
 class _Thread(threading.local):
     """What one thread runs, the innermost last, and where it stands since the last restore that it knows of."""
 
@@ -118,14 +128,14 @@ class Recorder:
         self.mutex = threading.RLock()
         self.writer = writer
         self.clock: Clock = writer.clock
-        self._now = writer.clock.now
+        self._now, self._monotonic = writer.clock.now, writer.clock.monotonic
         self.thread = _Thread()
         self._restored = Position()
         self._restores = 0
         self._keys: set[str] = set()
         self._last: Snapshot[Metadata] | None = None
         self._failed: tuple[str, str] | None = None
-        self._progress: dict[str | None, tuple[float, dict[str, Any] | None]] = {}
+        self._progress: dict[str | None, Held] = {}
         forks.register(self)
 
     @property
@@ -332,22 +342,25 @@ class Recorder:
     def progress(self, running: Running | None, done: float, total: float | None, unit: str | None) -> None:
         """Take a sample of progress: written if the last one written is old enough, else kept until then."""
         record_id = running.record_id if running else None
-        now = self.clock.monotonic()
+        now = self._monotonic()
         with self.mutex:
-            due, _ = self._progress.get(record_id, (now, None))
-            fields = {**_names(running), "record_id": record_id, "done": done, "total": total, "unit": unit}
-            if now < due:
+            held = self._progress.get(record_id)
+            if held is not None and now < held.due:  # the hot path: what is written is made of the last sample alone
                 self.writer.check_open()
-                self._progress[record_id] = (due, fields)
+                held.sample = running, done, total, unit
                 return
-            self.writer.event("progress", **fields)
-            self._progress[record_id] = (now + PROGRESS_SECONDS, None)
+            self._sample(running, done, total, unit)
+            self._progress[record_id] = Held(now + PROGRESS_SECONDS)
+
+    def _sample(self, running: Running | None, done: float, total: float | None, unit: str | None) -> None:
+        record_id = running.record_id if running else None
+        self.writer.event("progress", **_names(running), record_id=record_id, done=done, total=total, unit=unit)
 
     def flush_progress(self, record_id: str | None) -> None:
         """Write the sample that is not written yet."""
-        _, fields = self._progress.pop(record_id, (0.0, None))
-        if fields:
-            self.writer.event("progress", **fields)
+        held = self._progress.pop(record_id, None)
+        if held is not None and held.sample is not None:
+            self._sample(*held.sample)
 
     def log(self, running: Running | None, message: str, level: str, context: dict[str, Any]) -> Event:
         """Write a message."""

@@ -7,17 +7,14 @@ have its experiment path, and where a path was run more than once, the n-th of e
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from datetime import datetime
-from pathlib import Path as FilePath
 
 from msgspec import Struct
 
-from runfolio.history import History
 from runfolio.records import Configured, Event, Metadata, Path, PathStep, Snapshot, Timing, converted
 from runfolio.schema import Schemas, parts_of
 from runfolio.standing import path_of
-from runfolio.timeline import Stream
 from runfolio.view import RunView
 
 Totals = tuple[int | None, int | None, int | None, int | None]
@@ -33,13 +30,15 @@ class StepRow(Struct, frozen=True, kw_only=True):
     `outcome` is `running` while its run goes on, and `unfinished` where that ended without the step's end; there is
     then no duration, but perhaps a last sample of progress. A step of a plan that did not begin is `waiting` while its
     run goes on, and `not reached` then; it has no `record_id` and no start. `error` is one line. Rows and nulls, the
-    missing values of all columns, are those of all parts together, null where that is not known.
+    missing values of all columns, are those of all parts together, null where that is not known. `path` is the step's
+    experiment path; a timing that was begun by hand has none.
     """
 
     record_id: str | None
     module_name: str
     experiment_name: str
     step_name: str
+    path: Path
     depth: int
     outcome: str
     start_time: datetime | None
@@ -61,65 +60,12 @@ def steps_of(run: RunView) -> list[StepRow]:
     """
     going_on = run.state == "in_progress"
     events = run.events
-    found = _table(events, run.timing_records, run.snapshots, _of_last_attempt(events) if going_on else set())
+    found = table_of(events, run.timing_records, run.snapshots, _of_last_attempt(events) if going_on else set())
     begun = {path_of(event.context) for event in events if event.type == "step"}
-    return found + _not_begun(events, begun, going_on=going_on)
+    return found + not_begun(events, begun, going_on=going_on)
 
 
-class Follower:
-    """The steps of a run that goes on, looked at again and again: each look takes what is new, however long the run is.
-
-    What writers of an `earlier` attempt wrote is passed over.
-    """
-
-    def __init__(self, folder: FilePath, earlier: Collection[str] = ()) -> None:
-        self._history = History(folder)
-        self._earlier = frozenset(earlier)
-        self._held: dict[str, Stream] = {}
-        self._told: set[str | None] = set()
-
-    def look(self) -> tuple[list[StepRow], list[StepRow]]:
-        """The steps that ended since the last look, and what is running, with its inner steps. Raises FormatError."""
-        self._history.refresh()
-        ended: list[StepRow] = []
-        running: list[StepRow] = []
-        for writer, stream in self._history.timeline.streams.items():
-            held = self._held.setdefault(writer, {"event": [], "timing": [], "snapshot": []})
-            for kind in held:
-                held[kind] += stream.get(kind, ())
-            stream.clear()  # it is this History's own, and grows otherwise as the run does
-            if writer not in self._earlier:
-                new, going_on = self._steps(held)
-                ended += new
-                running += going_on
-        return ended, running
-
-    def _steps(self, held: Stream) -> tuple[list[StepRow], list[StepRow]]:
-        """The same of one writer; what is over is dropped from what is held of it."""
-        begun = {event.record_id: event for event in held["event"] if event.type == "step"}
-        ends = {timing.record_id: timing.seq for timing in held["timing"] if timing.outcome == "failed"}
-        commits = {path_of(one.context): one.seq for one in held["snapshot"] if one.context.get("point") == "after"}
-        rows = _table(held["event"], held["timing"], held["snapshot"], set(begun))
-        ended: list[StepRow] = []
-        last, open_since = 0, []
-        for row in rows:
-            if row.depth or row.record_id not in begun:
-                continue
-            event = begun[row.record_id]
-            end = ends.get(row.record_id) if row.outcome == "failed" else commits.get(path_of(event.context))
-            if end is None or row.outcome == "running":
-                open_since.append(event.seq)
-            else:
-                last = max(last, end)
-                ended += [] if row.record_id in self._told else [row]
-                self._told.add(row.record_id)
-        if all(seq > last for seq in open_since):
-            for kind, records in held.items():
-                held[kind] = [record for record in records if record.seq > last]
-        return ended, [row for row in rows if row.outcome == "running"]
-
-
-def _table(
+def table_of(
     events: list[Event], timed: list[Timing], snapshots: list[Snapshot[Metadata]], running: set[str | None]
 ) -> list[StepRow]:
     """The steps that began, in order; `running` tells which of those without a timing may be."""
@@ -139,6 +85,7 @@ def _table(
                 module_name=record.module_name or "",
                 experiment_name=record.experiment_name or "",
                 step_name=record.step_name or "",
+                path=path_of(begun[record_id].context) if record_id in begun else (),
                 depth=depth,
                 outcome=timing.outcome if timing else "running" if record_id in running else "unfinished",
                 start_time=_start(record),
@@ -167,7 +114,7 @@ def _of_last_attempt(events: list[Event]) -> set[str | None]:
     return found
 
 
-def _not_begun(events: list[Event], begun: set[Path], *, going_on: bool) -> list[StepRow]:
+def not_begun(events: list[Event], begun: set[Path], *, going_on: bool) -> list[StepRow]:
     """The steps of the plan that did not begin."""
     configured = [event for event in events if event.type == "config"]
     told = converted(configured[-1].context, Configured) if configured else None
@@ -179,6 +126,7 @@ def _not_begun(events: list[Event], begun: set[Path], *, going_on: bool) -> list
             module_name=path[-1].module_name,
             experiment_name=path[-1].experiment_name,
             step_name="run",
+            path=path,
             depth=0,
             outcome=outcome,
             start_time=None,

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
     from runfolio.artifacts import StoredResult
     from runfolio.lineage import Paths, Touch
+    from runfolio.progress import Progress
 
 WRITE_METHODS = frozenset(
     {
@@ -295,6 +296,23 @@ class RunView:
         columns["parent_id"] = pd.Series([timing.parent_id for timing in timings], dtype=object)
         return pd.DataFrame(columns)
 
+    def get_progress(self) -> Progress:
+        """What is running and how far it is, what is to come by the plan, and how long that may take.
+
+        What a step has left is estimated by its own progress, or by how long it took in earlier runs of the same name
+        under the same root; where there is neither, it is None. See `progress` for the types.
+
+        >>> from runfolio import Status
+        >>> with Status(root=root) as status, status.step("Loader", "two") as step:
+        ...     step.progress(3, 12, "files")
+        ...     for one in status.get_progress().running:
+        ...         print(one.module_name, one.done, one.total, one.unit)
+        Loader 3.0 12.0 files
+        """
+        from runfolio.progress import progress_of  # noqa: PLC0415  (recording needs none of it)
+
+        return progress_of(self)
+
     # State: metadata, results, experiments
 
     def get_metadata(self, module: str) -> Schemas:
@@ -382,6 +400,16 @@ class RunView:
             return f"<{type(self).__name__} {self.run_id or 'without a folder yet'}: {self.state}>"
         except RunfolioError as error:  # such as of a folder that was deleted
             return f"<{type(self).__name__}: {error.what}>"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: a summary, the steps and a timeline, or the `repr` where there is nothing to read."""
+        from runfolio.html import plain, summary_of  # noqa: PLC0415  (only a notebook needs it)
+
+        try:
+            return plain(repr(self)) if self.folder is None else summary_of(self)
+        except Exception as error:  # noqa: BLE001  (a notebook goes on, whatever a folder holds)
+            known = isinstance(error, RunfolioError)
+            return plain(repr(self) if known else f"<{type(self).__name__}: it can't be shown: {error!r}>")
 
     def __getattr__(self, name: str) -> NoReturn:
         if name in WRITE_METHODS:

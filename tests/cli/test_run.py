@@ -5,7 +5,6 @@ Where the process matters, it is a real one.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
@@ -21,10 +20,10 @@ import pytest
 from runfolio import load_run
 from runfolio.catalog import list_runs, scan
 from runfolio.cli import progress
-from runfolio.steptable import Follower, steps_of
+from runfolio.progress import Look, Progress
 
 from .conftest import Cli
-from .samples import HOSTILE, NEUTRAL, begin
+from .samples import HOSTILE, NEUTRAL
 from .test_commands import RUNFOLIO, on_terminal, run, without_colour
 
 KIT = '''
@@ -437,7 +436,7 @@ class TestTerminal:
         (kit / "p.yaml").write_text(pipeline("kit:wait"))
         code, shown, lines = self.shown("p.yaml")
         assert code == 0
-        assert re.search(r"Clean\[one\]  running, [1-6] of 6 rounds  0\.\d\ds", without_colour(shown))
+        assert re.search(r"Clean\[one\]   running  (\d+ms|0\.\d\ds)  █*░*  [1-6] of 6 rounds", without_colour(shown))
         assert "1 of 2 steps" in without_colour(shown)
         assert is_like(lines[0], "Loader[few]  completed  …  3 rows")
         assert is_like(lines[1], "Clean[one]   completed  …  3 rows")
@@ -497,61 +496,7 @@ class TestTerminal:
         assert "running" not in "\n".join(lines)
 
 
-class TestFollower:
-    def test_looks_find_each_step_once_and_hold_nothing_that_is_over(self):
-        status = begin("people")
-        follower = Follower(status.folder)
-        ended, running = follower.look()
-        assert ([step.module_name for step in ended], running) == (["Loader"], [])
-        with status.step("Clean", "a") as step:
-            step.progress(1, 2, "rows")
-            with status.step("Inner", "b"):
-                ended, running = follower.look()
-                assert ended == []
-                assert [(row.module_name, row.depth, row.outcome) for row in running] == [
-                    ("Clean", 0, "running"),
-                    ("Inner", 1, "running"),
-                ]
-                assert (running[0].done, running[0].total, running[0].unit) == (1, 2, "rows")
-        with contextlib.suppress(ValueError), status.step("Fit", "c"):
-            raise ValueError("told to")
-        ended, running = follower.look()
-        assert [(row.module_name, row.outcome) for row in ended] == [("Clean", "completed"), ("Fit", "failed")]
-        status.complete()
-        assert follower.look() == ([], [])
-        assert {len(records) for held in follower._held.values() for records in held.values()} <= {0, 1}
-
-    def test_steps_of_several_threads_are_found_once(self):
-        status = begin("people")
-        follower, found = Follower(status.folder), []
-
-        def other(number: int) -> None:
-            with status.step("Other", str(number), after=None):
-                pass
-
-        with status.step("Clean", "a"):
-            for number in range(3):
-                thread = threading.Thread(target=other, args=[number])
-                thread.start()
-                thread.join()
-                found += follower.look()[0]
-        found += follower.look()[0]
-        status.complete()
-        names = [f"{row.module_name}[{row.experiment_name}]" for row in found]
-        assert names == ["Loader[csv]", "Other[0]", "Other[1]", "Other[2]", "Clean[a]"]
-
-    def test_it_finds_what_there_is_all_at_once_or_bit_by_bit(self):
-        status = begin("people")
-        follower, found = Follower(status.folder), []
-        for number in range(20):
-            with status.step("Clean", str(number), after=[("Loader", "csv")]) as step:
-                step.result(status.results["Loader[csv]"]["data"][: number % 3])
-                found += follower.look()[0] if number % 2 else []
-            found += follower.look()[0] if number % 3 else []
-        status.complete()
-        found += follower.look()[0]
-        assert found == steps_of(load_run(status.folder)) == Follower(status.folder).look()[0]
-
+class TestLooking:
     def test_no_thread_is_left(self, cli: Cli, kit: Path):
         for method in ("kit:keep", "kit:fails", "kit:leaves"):
             (kit / "p.yaml").write_text(pipeline(method))
@@ -565,9 +510,10 @@ class TestFollower:
             looks.append(time.thread_time())
             while time.thread_time() < looks[-1] + 0.05:
                 pass
-            return [], []
+            nothing = Progress(running=[], steps_done=0, steps_total=None, waiting=[], seconds_left=None)
+            return Look(state="in_progress", progress=nothing, ended=[], changes=[], messages=[])
 
-        monkeypatch.setattr(progress.Follower, "look", look)
+        monkeypatch.setattr(progress.Live, "look", look)
         (kit / "p.yaml").write_text(pipeline("kit:wait", seconds=1.0))
         assert cli("run", "p.yaml").exit_code == 0
         assert len(looks) <= 3

@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -20,6 +21,7 @@ from typing import Any, Self
 import pytest
 
 from .children import THREADS
+from .nursery import Child
 from .test_tail import read_hastily
 
 SCRIPT = Path(__file__).with_name("follower.py")
@@ -54,6 +56,15 @@ class Follower:
         return json.loads(lines[-1])
 
 
+@contextmanager
+def heard(child: Child) -> Iterator[None]:
+    """Take what a child acknowledges until it ends, which it does in the block: a pipe that is full would stop it."""
+    thread = threading.Thread(target=child.listen, args=[86_400])
+    thread.start()
+    yield
+    thread.join()
+
+
 def held_against(found: dict[str, Any], counts: dict[str, int], *kinds: str) -> int:
     """That it got what was acknowledged, each once and in order; returns how many records those are."""
     assert found["wrong"] == 0
@@ -81,7 +92,8 @@ def test_a_follower_gets_every_record_once_and_in_order(nursery, tmp_path, size,
     else:
         kinds, wanted["seconds"] = ["change", "log"], size(2, 60)
     with nursery.begin(**wanted) as child, Follower("run", Path(child.hear("folder:"))) as follower:
-        found = follower.end()
+        with heard(child):
+            found = follower.end()
         assert child.wait() == 0
     acknowledged = held_against(found, child.counts(), *kinds)
     assert found["state"] == "completed"
@@ -99,7 +111,7 @@ def test_a_follower_that_meets_torn_lines_waits_for_their_rest(nursery, tmp_path
     with nursery.begin(
         "paced", root=str(tmp_path / "runs"), processes=2, rate=1000, seconds=size(3, 600), tear=20
     ) as child:
-        with Follower("run", Path(child.hear("folder:"))) as follower:
+        with Follower("run", Path(child.hear("folder:"))) as follower, heard(child):
             found = follower.end()
         assert child.wait() == 0
     acknowledged = held_against(found, child.counts(), "change", "log")
@@ -168,10 +180,11 @@ def test_a_follower_that_is_stopped_and_continued_misses_nothing(nursery, tmp_pa
     with nursery.begin("paced", root=str(tmp_path / "runs"), processes=2, rate=2000, seconds=0.6 * stops + 1) as child:
         with Follower("run", Path(child.hear("folder:"))) as follower:
             follower.wait_until_ready()
-            for _ in range(stops):
-                stop_for(follower, 0.3)
-                time.sleep(0.2)
-            found = follower.end()
+            with heard(child):
+                for _ in range(stops):
+                    stop_for(follower, 0.3)
+                    time.sleep(0.2)
+                found = follower.end()
         assert child.wait() == 0
     acknowledged = held_against(found, child.counts(), "change", "log")
     tally(

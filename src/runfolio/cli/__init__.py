@@ -2,12 +2,14 @@
 
 ==========  ==========================================================================================
 run, ls, …  a command each, imported when it is asked for
-progress    how far a run is, while it runs
+progress    what `run` shows of its run among what the steps print
+board       a run while it goes on, in lines: `run` and `watch` draw them
+rootboard   the same of all runs under a root
+recordline  one record as one line for people
 commands    the group: exit codes, errors on one line, broken pipes
 options     what several commands take, and how their help is laid out
 terminal    text that is safe to print, and the page it is printed on
 colour      the page of a terminal, by Rich, which is imported for nothing else
-steps       the steps of a run as people count them
 ==========  ==========================================================================================
 """
 

@@ -24,7 +24,7 @@ WRONG = 2
 INTERRUPTED = 130
 BROKEN_PIPE = 141
 
-_COMMANDS = ("run", "ls", "show", "history", "check", "diff", "export", "verify", "repair")
+_COMMANDS = ("run", "ls", "show", "tail", "watch", "history", "check", "diff", "export", "verify", "repair")
 
 
 class Commands(click.Group):
@@ -87,6 +87,8 @@ def commands(context: click.Context) -> None:
       runfolio run pipeline.yaml     run a pipeline and record it
       runfolio ls                    the runs under ./runs, newest first
       runfolio show latest           what the newest of them did
+      runfolio watch                 what those do that go on
+      runfolio tail -f latest        what it does now
       runfolio history latest AGE    what became of a column
       runfolio COMMAND --help        more about a command
 

@@ -11,6 +11,7 @@ from runfolio.cli.terminal import complain
 from runfolio.errors import DamageWarning
 
 if TYPE_CHECKING:
+    from runfolio.feed import Feed
     from runfolio.run import Run
 
 EXIT_CODES = """\b
@@ -24,6 +25,9 @@ Exit codes:
 """
 
 root_option = click.option("--root", metavar="DIR", help="The folder that holds the runs.")
+poll_option = click.option(
+    "--poll", is_flag=True, help="Ask the file system again and again: for network file systems."
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document, for programs.")
 
 
@@ -36,7 +40,7 @@ def loaded(run: str, root: str | None) -> Run:
         return load_run(run, root=root)
 
 
-def tell_damage(run: Run) -> None:
+def tell_damage(run: Run | Feed) -> None:
     """Say on standard error that not all of a run is there; `show` lists what is damaged."""
     found = run.damage
     if found:

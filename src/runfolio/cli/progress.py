@@ -17,16 +17,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Self, TextIO, cast
 
-from msgspec import structs
-
-from runfolio.cli.show import step_line
-from runfolio.cli.terminal import Styled, Text, cells, give_up, plain
+from runfolio.cli.board import ended_line, left, name_width, running_line
+from runfolio.cli.terminal import Styled, Text, give_up, plain
 from runfolio.errors import RunfolioError
 from runfolio.files import journals
 from runfolio.pipeline.executor import Executor
+from runfolio.progress import Live, Progress
 from runfolio.run import Run
 from runfolio.standing import path_of
-from runfolio.steptable import Follower, StepRow
 
 if TYPE_CHECKING:
     from runfolio.cli.colour import ColourPage
@@ -39,10 +37,6 @@ SHARE = 20
 
 _CONTROL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 """What moves the cursor, or colours what follows."""
-
-_WIDEST = 48
-_LONGEST = 80
-"""So much of an error is in the line of its step; standard error has all of it at the end."""
 
 _MOST_RUNNING = 5
 
@@ -218,6 +212,7 @@ def shown(executor: Executor, screen: Screen) -> Iterator[None]:
             watch.stop.set()
             thread.join()
             watch.look(is_last=True)
+            watch.close()
 
 
 class _Watch:
@@ -227,9 +222,8 @@ class _Watch:
         self.stop = threading.Event()
         self._executor = executor
         self._screen = screen
-        self._follower: Follower | None = None
-        names = {f"{step.module_name}[{step.experiment_name}]" for step in executor.plan}
-        self._width = min(max((cells(plain(name)) for name in names), default=0), _WIDEST)
+        self._live: Live | None = None
+        self._width = name_width(f"{step.module_name}[{step.experiment_name}]" for step in executor.plan)
         self._count = len(executor.plan)
         self._ended = 0
         if isinstance(executor.status, Run):
@@ -238,7 +232,7 @@ class _Watch:
     def _follow_on(self, run: Run) -> None:
         """A run that is resumed."""
         assert run.folder is not None
-        self._follower = Follower(run.folder, {writer for _, writer, _ in journals(run.folder)})
+        self._live = Live(run.folder, {writer for _, writer, _ in journals(run.folder)})
         self._ended = done_of(self._executor, run)
         counts = f"{self._ended:,} of {self._count:,} steps were done before"
         self._screen.show([[Styled(counts, "dim")]], ())
@@ -257,31 +251,28 @@ class _Watch:
         """Show what is new; tells whether there may be more."""
         with self._screen.lock:
             folder = self._executor.status.folder
-            if self._follower is None and folder is not None:
-                self._follower = Follower(folder)
-            if self._follower is None:
+            if self._live is None and folder is not None:
+                self._live = Live(folder)
+            if self._live is None:
                 return True
             try:
-                ended, running = self._follower.look()
+                found = self._live.look()
             except (RunfolioError, OSError):  # the folder is gone: the run itself will have to say so
                 return False
-            self._ended += len(ended)
-            self._screen.show([self._line(step) for step in ended], () if is_last else self._below(running))
+            self._ended += len(found.ended)
+            lines = [ended_line(step, self._width) for step in found.ended]
+            self._screen.show(lines, () if is_last else self._below(found.progress))
             return True
 
-    def _line(self, step: StepRow) -> Line:
-        error = step.error and (step.error if len(step.error) <= _LONGEST else f"{step.error[:_LONGEST]}…")
-        name, outcome, took, _, rows, change, *_ = step_line(structs.replace(step, error=error))
-        name = plain(name)
-        told = "" if plain(rows) == "-" else f"  {plain(rows)} rows" + (f" ({plain(change)})" if change else "")
-        return (name + " " * (self._width - cells(name)), "  ", outcome, f"  {plain(took)}", told)
+    def close(self) -> None:
+        """Give back what looking took."""
+        if self._live is not None:
+            self._live.close()
 
-    def _below(self, running: list[StepRow]) -> list[Line]:
-        lines: list[Line] = []
-        for step in running[-_MOST_RUNNING:]:
-            name, outcome, took, *_ = step_line(step)
-            lines.append((name, "  ", outcome, f"  {plain(took)}"))
-        return [*lines, [Styled(f"{self._ended:,} of {self._count:,} steps", "dim")]]
+    def _below(self, progress: Progress) -> list[Line]:
+        lines: list[Line] = [running_line(step, self._width) for step in progress.running[-_MOST_RUNNING:]]
+        counts = f"{self._ended:,} of {self._count:,} steps"
+        return [*lines, (Styled(counts, "dim"), left(progress.seconds_left))]
 
 
 def done_of(executor: Executor, run: Run) -> int:

@@ -107,7 +107,7 @@ def document(run: Run) -> dict[str, Any]:
 def _print(on: Page, run: Run) -> None:
     _print_summary(on, row_of(run))
     print_section(on, "Steps", _STEP_COLUMNS, list(_step_lines(steps_of(run))))
-    print_section(on, "Schema changes", _CHANGE_COLUMNS, list(_change_lines(run.changes)))
+    print_section(on, "Schema changes", _CHANGE_COLUMNS, list(change_lines(run.changes)))
     print_section(on, "Results", _RESULT_COLUMNS, list(_result_lines(run)))
     if run.error is not None:
         _print_error(on, run.error)
@@ -192,7 +192,8 @@ def _outcome(step: StepRow) -> str:
 # Changes
 
 
-def _change_lines(changes: list[Change]) -> Iterator[tuple[Text, ...]]:
+def change_lines(changes: list[Change]) -> Iterator[tuple[Text, ...]]:
+    """Changes as lines of a table: step, named once, sort, part, columns."""
     for (module, experiment, _), of_step in groupby(
         changes, lambda change: (change.module_name, change.experiment_name, change.snapshot_id)
     ):

@@ -20,7 +20,7 @@ from runfolio.escapes import neutral, neutral_json
 _LONGEST_VALUE = 32
 _SHORT = 8
 
-_PLAIN_SIGNS = {"→": "->", "…": "...", "±": "+/-"}
+_PLAIN_SIGNS = {"→": "->", "…": "...", "±": "+/-", "█": "#", "░": "-"}
 
 
 # Text
@@ -194,6 +194,13 @@ def echo_json(document: Any) -> None:
     except UnicodeEncodeError:  # a folder's name need not be UTF-8; msgspec has no spelling for its other bytes
         text = _ascii_json(document)
     _write(neutral_json(text).encode() + b"\n")
+
+
+def echo_line(line: bytes) -> None:
+    """Print a line of JSON as it is; on a terminal with escapes for what `neutral` spells out, as `echo_json` does."""
+    if sys.stdout is not None and sys.stdout.isatty():
+        line = neutral_json(line.decode(errors="replace")).encode()
+    _write(line)
 
 
 def tolerate_any_encoding(*streams: TextIO) -> None:
