@@ -122,6 +122,12 @@ def record(
     WRITERS[what](status, acknowledge, worker)
 
 
+def record_in_pieces(acknowledge: Acknowledge, **wanted: Any) -> None:
+    """The same, with every third line in two pieces: a kill may well leave the first alone."""
+    write_in_pieces(3)
+    record(acknowledge, **wanted)
+
+
 def record_interrupted(acknowledge: Acknowledge, root: str, how: str, signals: int, seed: int) -> None:
     """A run whose process gets so many signals at random moments while it records; their handler raises or records.
 
