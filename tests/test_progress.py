@@ -257,3 +257,18 @@ class TestLive:
         found += live.look().ended
         with Live(status.folder) as whole:
             assert found == steps_of(load_run(status.folder)) == whole.look().ended
+
+
+def test_a_step_that_goes_on_part_way_is_not_fast_for_what_was_done_before():
+    samples = Samples(at(0))
+    for second, done in ((1, 900), (2, 901), (3, 902)):
+        samples.take(at(second), done)
+    assert (samples.rate, samples.seconds_left(1000, at(3))) == (1, 98)
+
+
+def test_samples_of_one_time_take_neither_time_nor_memory():
+    samples = Samples(at(0))
+    for number in range(50_000):
+        samples.take(at(0), number)
+    samples.take(at(60), 60_000)
+    assert len(samples._samples) <= 1000

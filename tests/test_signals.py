@@ -210,3 +210,21 @@ def test_one_that_asks_while_the_run_is_read_is_answered(alarms):
     signal.setitimer(signal.ITIMER_REAL, 0)
     status.complete()
     assert max(answers) <= 2002
+
+
+def test_one_that_records_while_the_run_ends_leaves_it_with_its_totals(after_write):
+    status = Status()
+    status.record_change("UPDATE", "age")
+    real = status._recorder.writer._event
+    due = [True]
+
+    def event(*arguments, **fields):
+        if due and arguments[1] == "state":
+            due.clear()
+            after_write(lambda: status.log("at the end"))
+        return real(*arguments, **fields)
+
+    status._recorder.writer._event = event
+    status.complete()
+    run = load_run(str(status.folder))
+    assert (run.state, run.damage, "at the end" in str(messages(status.folder))) == ("completed", [], True)

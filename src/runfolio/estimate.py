@@ -7,7 +7,7 @@ same pipeline: those under the same root that completed, of the same name and, i
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import defaultdict, deque
 from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path as FilePath
@@ -24,6 +24,9 @@ from runfolio.standing import path_of
 WINDOW = timedelta(seconds=30)
 """A rate is that of the last samples, as far back as this: what goes slower now is not told by how it began."""
 
+MOST_SAMPLES = 1000
+"""Our own writers take some 150 in that time."""
+
 EARLIER_RUNS = 5
 """So many earlier runs are gone by, the latest ones."""
 
@@ -35,29 +38,35 @@ class Samples:
     """The last samples of a step's progress."""
 
     def __init__(self, start: datetime) -> None:
-        self._samples = [(start, 0.0)]
+        self._start: tuple[datetime, float] | None = (start, 0.0)
+        self._samples: deque[tuple[datetime, float]] = deque(maxlen=MOST_SAMPLES)
 
     def take(self, time: datetime, done: float) -> None:
         """Take a sample; one behind the last starts anew, for something else is counted then."""
-        if done < self._samples[-1][1]:
+        if self._samples and done < self._samples[-1][1]:
             self._samples.clear()
+            self._start = None
         self._samples.append((time, done))
         while len(self._samples) > 2 and time - self._samples[0][0] > WINDOW:  # noqa: PLR2004  (a rate needs two)
-            del self._samples[0]
+            self._samples.popleft()
 
     @property
     def rate(self) -> float | None:
-        """Units a second; None where nothing was done between two samples."""
-        (start, before), (end, done) = self._samples[0], self._samples[-1]
+        """Units a second; None where nothing was done between two samples. That of one alone is since the start."""
+        first = self._samples[0] if len(self._samples) > 1 else self._start
+        if first is None or not self._samples:
+            return None
+        (start, before), (end, done) = first, self._samples[-1]
         seconds = (end - start).total_seconds()
         rate = (done - before) / seconds if seconds > 0 else 0.0
         return rate if 0 < rate < math.inf else None
 
     def seconds_left(self, total: float | None, now: datetime) -> float | None:
         """How long it takes from now until the total is done, at this rate; None if it should be done by now."""
-        rate, (time, done) = self.rate, self._samples[-1]
-        if rate is None or total is None or done > total:
+        rate = self.rate
+        if rate is None or total is None or self._samples[-1][1] > total:
             return None
+        time, done = self._samples[-1]
         left = (total - done) / rate - (now - time).total_seconds()
         return left if 0 < left < math.inf else None
 

@@ -271,7 +271,7 @@ def _running(row: StepRow, samples: Samples | None, durations: Durations, now: d
     start = in_utc(row.start_time) or now
     elapsed = max((now - start).total_seconds(), 0.0)
     left = samples.seconds_left(row.total, now) if samples else None
-    if left is None and row.path in durations and durations[row.path] > elapsed:
+    if row.total is None and row.path in durations and durations[row.path] > elapsed:
         left = durations[row.path] - elapsed
     return Running(
         record_id=row.record_id,

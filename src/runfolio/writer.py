@@ -153,11 +153,13 @@ class Writer:
 
     def event(self, kind: EventType, **fields: Any) -> Event:
         """Write an event."""
-        segment = self.segment()
+        return self._event(self.segment(), kind, **fields)[0]
+
+    def _event(self, segment: Segment | Void, kind: EventType, **fields: Any) -> tuple[Event, bool]:
+        """The same into this segment, and whether it is there."""
         event_id = segment.new_id("event")
         record = Event(seq=0, event_id=event_id, timestamp=self.clock.now(), type=kind, **fields)
-        segment.write("event", record)
-        return record
+        return record, segment.write("event", record)
 
     def snapshot(
         self,
@@ -306,9 +308,12 @@ class Writer:
         if failure is not None:
             context["error"] = to_builtins(failure)
         self.hurry()
-        event = self.event("state", state=state, message=failure and failure.message, context=context)
-        segment, self._segment, self.ended = self._segment, None, state
-        if segment is None or segment.seq != event.seq:  # it can't tell that the run has ended: it reads as interrupted
+        segment = self.segment()  # a signal's handler that records meanwhile has another
+        event, is_told = self._event(
+            segment, "state", state=state, message=failure and failure.message, context=context
+        )
+        self._segment, self.ended = None, state
+        if not is_told:  # the folder can't tell that the run has ended: it reads as interrupted
             self._close()
             self.losses.warn(self.history and self.folder)
             return
