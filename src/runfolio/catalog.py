@@ -26,12 +26,13 @@ from runfolio.clock import SYSTEM, Clock, in_utc
 from runfolio.codec import BadLine
 from runfolio.errors import RunfolioError, UsageError
 from runfolio.files import READ_FLAGS, journals, result_files
-from runfolio.records import Failure, Manifest, State
+from runfolio.records import Failure, Manifest, State, briefly
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from runfolio.run import Run
+    from runfolio.view import RunView
 
 STATES: tuple[str, ...] = get_args(State)
 
@@ -124,7 +125,6 @@ def row_of(run: Run, clock: Clock = SYSTEM) -> RunRow:
     folder = run.folder
     assert folder is not None
     state, failure, damage = run.state, run.error, run.damage
-    more = f", and {len(damage) - 1} more" if len(damage) > 1 else ""
     return RunRow(
         run_id=run.run_id or folder.name,
         folder=str(folder),
@@ -140,7 +140,7 @@ def row_of(run: Run, clock: Clock = SYSTEM) -> RunRow:
         results=len(run.result_records),
         bytes=_size(folder),
         error=None if failure is None else one_line(failure),
-        damage=f"{damage[0]}{more}" if damage else None,
+        damage=briefly(damage) or None,
     )
 
 
@@ -225,13 +225,15 @@ def _read(folder: str, clock: Clock) -> RunRow | None:
 def _elapsed(run: Run, clock: Clock) -> float | None:
     """From the start until now, or to the last record of a run that is no longer written."""
     start = run.start_time
-    if start is None:
-        return None
-    # A repair is no part of what the run did, nor is the first line of a writer.
+    until = clock.now() if run.state == "in_progress" else last_time(run)
+    return None if start is None or until is None else max((until - start).total_seconds(), 0.0)
+
+
+def last_time(run: RunView) -> datetime | None:
+    """When a run recorded last; a repair is no part of what it did, nor is the first line of a writer."""
     events = [event for event in run.events if event.type not in ("segment", "repair")]
     last = [records[-1].timestamp for records in (events, run.snapshots, run.changes) if records]
-    until = clock.now() if run.state == "in_progress" else max(last)
-    return max((until - start).total_seconds(), 0.0)
+    return in_utc(max(last, default=None))
 
 
 def _size(folder: Path) -> int:

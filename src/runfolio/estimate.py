@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict, deque
 from datetime import datetime, timedelta
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path as FilePath
 from statistics import median
@@ -82,10 +83,12 @@ class Earlier(Struct, frozen=True):
     durations: Durations
 
 
+@lru_cache(maxsize=64)
 def earlier_durations(folder: FilePath, name: str | None, start: datetime | None, digest: str | None) -> Durations:
     """The median durations of the steps of earlier runs of the same pipeline; empty where there are no such runs.
 
-    `name`, `start` and `digest` are those of the run in that folder.
+    `name`, `start` and `digest` are those of the run in that folder. They are read once
+    for a run.
     """
     if name is None or start is None:
         return {}

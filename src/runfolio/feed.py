@@ -11,13 +11,13 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Self
 
 from runfolio import manifest
-from runfolio import root as roots
 from runfolio.alarm import Alarm
+from runfolio.arrivals import Arrivals
 from runfolio.errors import FormatError, RunfolioError
 from runfolio.files import TRANSIENT, journals
-from runfolio.history import COARSE, History
+from runfolio.history import History
 from runfolio.lock import Life
-from runfolio.run import life_of, lives_of
+from runfolio.run import life_of, lives_of, torn
 from runfolio.view import RunView
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ class Feed:
         self._view = _State(self._history)
         self._latest: dict[str, datetime] = {}
         self._odd = 0
+        self._torn: list[Finding] = []
         self._next_look = 0.0
         self._leaving: float | None = None
         self._away: float | None = None
@@ -107,8 +108,8 @@ class Feed:
 
     @property
     def damage(self) -> list[Finding]:
-        """What was not as it was written, among what was taken so far."""
-        return list(self._history.findings)
+        """What was not as it was written, among what was taken so far, with torn last lines once it is over."""
+        return [*self._history.findings, *self._torn]
 
     @property
     def is_leaving(self) -> bool:
@@ -206,6 +207,8 @@ class Feed:
         else:  # it has no lock, which comes again if the folder is being replaced
             self._away = self._away or now
             self.is_over = now - self._away >= AWAY_SECONDS
+        if self.is_over:
+            self._torn = torn(self._history, self._history.marks, lives)
         if self.is_over and self.state == "not_started" and not journals(self.folder):
             raise FormatError(
                 f"{self.folder} is no run folder: it has no records",
@@ -284,12 +287,10 @@ class RootFeed:
         self.folder = root
         self.feeds: dict[str, Feed] = {}
         self._alarm = Alarm(poll=poll)
-        self._known: set[str] = set()
-        self._new: list[str] = []
+        self._arrivals = Arrivals(root)
+        self._new: list[str] = self._arrivals.new()
         self._again: set[str] = set()
-        self._listed = 0
         self._is_round = True
-        self._find()
         self._alarm.add(root)
         if skips:
             self._skip()
@@ -303,7 +304,7 @@ class RootFeed:
         due, is_round = self._alarm.due(), self._is_round
         self._is_round = False
         if is_round or self.folder in due:
-            self._find()
+            self._new += self._arrivals.new()
             self._alarm.found(self.folder, anything=bool(self._new))
         if self._new:
             name = self._new.pop(0)
@@ -339,26 +340,6 @@ class RootFeed:
         self.feeds.clear()
         self._new.clear()
         self._again.clear()
-
-    def _find(self) -> None:
-        """Look for runs that are new, the oldest first. A folder that is none yet is asked again."""
-        if not self._has_changed():
-            return
-        unknown = [name for name in reversed(roots.candidates(self.folder)) if name not in self._known]
-        found = [name for name in unknown if roots.is_run(str(self.folder / name))]
-        self._known.update(found)
-        self._new += found
-        self._listed = 0 if len(found) < len(unknown) else self._listed
-
-    def _has_changed(self) -> bool:
-        """Whether names may have come since the root was listed: with many runs that costs more than all else."""
-        try:
-            changed = self.folder.stat().st_mtime_ns
-        except OSError:
-            return True
-        has = changed != self._listed or time.time_ns() - changed <= COARSE
-        self._listed = changed
-        return has
 
     def _taken(self, name: str, feed: Feed) -> list[tuple[str, tuple[str, Any]]]:
         """A block of what came into a run. It is watched once all was taken, unless it is over by then."""

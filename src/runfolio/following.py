@@ -20,7 +20,7 @@ from runfolio import layout
 from runfolio import root as roots
 from runfolio.errors import DamageWarning, InterruptedRunWarning, UsageError
 from runfolio.feed import Feed, RootFeed
-from runfolio.records import State
+from runfolio.records import State, briefly
 from runfolio.view import RunView
 
 Start = Literal["beginning", "now"]
@@ -215,8 +215,7 @@ class Following(Iterator[T], AsyncIterator[T], Generic[T]):
         """Warn of what is not as it was written, and of a run that came to no end."""
         found = self._feed.damage
         if found:
-            more = f", and {len(found) - 1} more" if len(found) > 1 else ""
-            warnings.warn(f"{self._feed.folder} is damaged: {found[0]}{more}", DamageWarning, stacklevel=5)
+            warnings.warn(f"{self._feed.folder} is damaged: {briefly(found)}", DamageWarning, stacklevel=5)
         if self._feed.is_over and self.state == "interrupted":
             warnings.warn(f"{self.run_id} is interrupted: {self.state_reason}", InterruptedRunWarning, stacklevel=5)
 

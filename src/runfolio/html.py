@@ -13,10 +13,10 @@ from html import escape
 
 from msgspec import Struct
 
-from runfolio.catalog import one_line
+from runfolio.catalog import last_time, one_line
 from runfolio.clock import SYSTEM, Clock, in_utc
 from runfolio.escapes import neutral
-from runfolio.spelling import counted, duration, number, stamp
+from runfolio.spelling import amount, counted, duration, number, stamp
 from runfolio.steptable import StepRow, steps_of
 from runfolio.view import RunView
 
@@ -180,14 +180,7 @@ def _span(run: RunView, clock: Clock) -> _Span | None:
         return None
     if end is None and run.state == "in_progress" and run._cut is None:
         end = clock.now()
-    return _Span(start, end or _last(run) or start)
-
-
-def _last(run: RunView) -> datetime | None:
-    """When the last record was written; neither a repair nor a writer's first line is what the run itself did."""
-    events = [event for event in run.events if event.type not in ("segment", "repair")]
-    last = (records[-1].timestamp for records in (events, run.snapshots, run.changes) if records)
-    return in_utc(max(last, default=None))
+    return _Span(start, end or last_time(run) or start)
 
 
 def _seconds(start: datetime, end: datetime) -> float:
@@ -228,8 +221,7 @@ def _name(step: StepRow) -> str:
 def _outcome(step: StepRow) -> str:
     if step.done is None:
         return step.outcome
-    total = "" if step.total is None else f" of {step.total:,.12g}"
-    return f"{step.outcome}, {step.done:,.12g}{total} {step.unit or ''}".rstrip()
+    return f"{step.outcome}, {amount(step.done, step.total, step.unit)}"
 
 
 def _error(step: StepRow) -> str:

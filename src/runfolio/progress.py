@@ -103,7 +103,6 @@ class Live:
         self._plan: Configured | None = None
         self._planned: set[Path] = set()
         self._waiting: list[Path] | None = None
-        self._durations: Durations | None = None
         self._begun: set[Path] = set()
         self._done: set[object] = set()
         self._ended: list[StepRow] = []
@@ -112,7 +111,7 @@ class Live:
 
     def look(self) -> Look:
         """What there is since the last look. Raises FormatError as `Feed` does."""
-        while (rows := self.feed.take_rows()) or self.feed.has_more:
+        while (rows := self.feed.take_rows()) or (self.feed.has_more and not self.feed.holds_back):
             for writer, kind, record in rows:
                 self._take(writer, kind, record)
         self._settle()
@@ -124,7 +123,7 @@ class Live:
 
     def _take(self, writer: str, kind: str, record: Any) -> None:
         if kind == "event" and record.type == "config":
-            self._config, self._plan, self._durations = record, converted(record.context, Configured), None
+            self._config, self._plan = record, converted(record.context, Configured)
             self._planned, self._waiting = set(self._plan.paths if self._plan else ()), None
         if kind == "event" and record.type == "state" and record.state == "in_progress":
             self._begin_anew()
@@ -161,19 +160,21 @@ class Live:
         total = None if self._plan is None else len(self._planned)
         if self.feed.state != "in_progress":
             return _progress([], len(self._done), total, [], {})
-        now, durations = self._clock.now(), self._earlier_durations()
+        now, digest = self._clock.now(), self._plan.sha256 if self._plan else None
+        durations = earlier_durations(self.feed.folder, self.feed.name, self.feed.start_time, digest)
         running = [one for worker in self._workers.values() for one in worker.running(durations, now)]
         if self._waiting is None:
             rows = [] if self._config is None else not_begun([self._config], self._begun, going_on=True)
             self._waiting = [row.path for row in rows]
         return _progress(running, len(self._done), total, self._waiting, durations)
 
-    def _earlier_durations(self) -> Durations:
-        """They are read once, when the run has said what it is."""
-        if self._durations is None:
-            digest = self._plan.sha256 if self._plan else None
-            self._durations = earlier_durations(self.feed.folder, self.feed.name, self.feed.start_time, digest)
-        return self._durations
+    @property
+    def elapsed_seconds(self) -> float | None:
+        """How long the run took, or goes on by now; None where that is not known."""
+        feed = self.feed
+        if feed.duration_seconds is not None or feed.state != "in_progress" or feed.start_time is None:
+            return feed.duration_seconds
+        return (self._clock.now() - feed.start_time).total_seconds()
 
     def close(self) -> None:
         """Give watches and descriptors back."""
@@ -204,7 +205,7 @@ class _Worker:
         if kind == "event":
             if record.type == "progress":
                 self._sample(record)
-            if record.type not in ("step", "state"):
+            if record.type != "step":
                 return
             self._samples[record.record_id] = Samples(record.timestamp)
         self._is_new = True
@@ -225,7 +226,7 @@ class _Worker:
             return []
         self._is_new = False
         held = self._held
-        begun = {event.record_id: event for event in held["event"] if event.type == "step"}
+        begun = {event.record_id: event for event in held["event"]}
         ends = {timing.record_id: timing.seq for timing in held["timing"] if timing.outcome == "failed"}
         commits = {path_of(one.context): one.seq for one in held["snapshot"] if one.context.get("point") == "after"}
         rows = table_of([*held["event"], *self._latest.values()], held["timing"], held["snapshot"], set(begun))
@@ -245,6 +246,7 @@ class _Worker:
         if all(seq > last for seq in open_since):
             for kind, records in held.items():
                 held[kind] = [record for record in records if record.seq > last]
+            self._told &= {event.record_id for event in held["event"]}
         self._rows = [row for row in rows if row.outcome == "running"]
         kept = {row.record_id for row in self._rows}
         self._samples = {record_id: samples for record_id, samples in self._samples.items() if record_id in kept}

@@ -13,6 +13,7 @@ these types.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeVar
 
@@ -453,3 +454,14 @@ def converted(context: Any, kind: type[T]) -> T | None:
         return convert(context, kind)
     except ValidationError:
         return None
+
+
+def briefly(findings: Sequence[Finding]) -> str:
+    """The first of some findings, and how many more there are; empty for none.
+
+    >>> briefly([Finding(file="run.json", reason="it is missing"), Finding(file="main.lock", reason="it is a pipe")])
+    'run.json: it is missing, and 1 more'
+    """
+    if not findings:
+        return ""
+    return f"{findings[0]}, and {len(findings) - 1:,} more" if len(findings) > 1 else str(findings[0])

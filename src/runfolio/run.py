@@ -17,7 +17,7 @@ from runfolio.files import TRANSIENT, journals, locks, result_files, unreadable
 from runfolio.history import History
 from runfolio.limits import MAX_FINDINGS
 from runfolio.lock import Life, probe
-from runfolio.records import Event, Finding, Header, Lost, Manifest, SegmentFile, converted
+from runfolio.records import Event, Finding, Header, Lost, Manifest, SegmentFile, briefly, converted
 from runfolio.timeline import Timeline
 from runfolio.view import RunView
 
@@ -40,8 +40,7 @@ def load_run(run: str | PathLike[str], *, root: str | PathLike[str] | None = Non
     loaded = Run(roots.find(run, root))
     found = loaded.damage
     if found:
-        more = f", and {len(found) - 1} more" if len(found) > 1 else ""
-        warnings.warn(f"{loaded.folder} is damaged: {found[0]}{more}; see run.damage", DamageWarning, stacklevel=2)
+        warnings.warn(f"{loaded.folder} is damaged: {briefly(found)}; see run.damage", DamageWarning, stacklevel=2)
     return loaded
 
 
@@ -57,6 +56,35 @@ def life_of(timeline: Timeline, event: Event | None, lives: dict[str, Life]) -> 
     known = [life for name, life in lives.items() if writer in timeline.chain(name)]
     alive = next((life for life in known if life.alive), None)
     return alive or lives.get(writer) or Life(False, "its writer is gone: there is no lock file")
+
+
+def left_behind(timeline: Timeline) -> list[SegmentFile]:
+    """Where journals stood when another segment went on for them."""
+    headers = (
+        converted(event.context, Header)
+        for stream in timeline.streams.values()
+        for event in stream.get("event", ())
+        if event.type == "segment"
+    )
+    return [file for header in headers if header and header.continues for file in header.continues.files]
+
+
+def torn(history: History, timeline: Timeline, lives: dict[str, Life]) -> list[Finding]:
+    """Unfinished last lines of writers that are gone: on a live one such a line is not there yet.
+
+    One that another writer left behind, as its header says, is none: it was never acknowledged.
+    """
+    left = {(file.file, file.bytes) for file in left_behind(timeline)}
+    return [
+        Finding(
+            file=tail.path.name,
+            line=tail.lines + 1,
+            byte=tail.offset,
+            reason=f"torn: {tail.rest} bytes of a last line",
+        )
+        for writer, tail in history.tails()
+        if tail.rest and (tail.path.name, tail.offset) not in left and not (writer in lives and lives[writer].alive)
+    ]
 
 
 class Run(RunView):
@@ -89,7 +117,8 @@ class Run(RunView):
             if self.state in _ENDED:  # a lock that the dead left looks young in a copy
                 self._lives = {writer: life for writer, life in self._lives.items() if not life.is_presumed}
             self._missing = self._gone()
-            own = self._check_manifest(found) + self._cuts() + self._strangers() + self._torn() + self._lost_results()
+            own = self._check_manifest(found) + self._cuts() + self._strangers()
+            own += torn(self._history, self._history.timeline, self._lives) + self._lost_results()
             self._own = own + self._unwritten() + self._hidden()
         return self
 
@@ -165,7 +194,7 @@ class Run(RunView):
         """How long each journal was at the run's end, or when another segment went on for its writer."""
         segments = found.segments if isinstance(found, Manifest) else []
         told: dict[str, SegmentFile] = {}
-        for file in (*(file for segment in segments for file in segment.files), *self._left()):
+        for file in (*(file for segment in segments for file in segment.files), *left_behind(self._history.timeline)):
             if file.file not in told or told[file.file].bytes < file.bytes:
                 told[file.file] = file
         return told
@@ -201,30 +230,6 @@ class Run(RunView):
             if file not in found or found[file][1].offset < told.bytes:
                 left[file] = told
         return list(left.values())
-
-    def _left(self) -> list[SegmentFile]:
-        """Where journals stood when another segment went on for them."""
-        headers = (converted(event.context, Header) for event in self._events("segment"))
-        return [file for header in headers if header and header.continues for file in header.continues.files]
-
-    def _torn(self) -> list[Finding]:
-        """Unfinished last lines of writers that are gone: on a live one such a line is not there yet.
-
-        One that another writer left behind, as its header says, is none: it was never acknowledged.
-        """
-        left = {(file.file, file.bytes) for file in self._left()}
-        return [
-            Finding(
-                file=tail.path.name,
-                line=tail.lines + 1,
-                byte=tail.offset,
-                reason=f"torn: {tail.rest} bytes of a last line",
-            )
-            for writer, tail in self._history.tails()
-            if tail.rest
-            and (tail.path.name, tail.offset) not in left
-            and not (writer in self._lives and self._lives[writer].alive)
-        ]
 
     def _lost_results(self) -> list[Finding]:
         """Result files that are gone or of another size than their line says; digests are checked on reading data."""

@@ -83,3 +83,13 @@ def age(time: datetime | None, now: datetime) -> str:
             count = seconds // length
             return f"{count} {unit}{'s' if count > 1 and unit != 'min' else ''} ago"
     return f"{seconds} s ago"
+
+
+def amount(done: float, total: float | None, unit: str | None) -> str:
+    """How much is done.
+
+    >>> amount(342.0, 1344.0, "rows"), amount(0.5, None, None)
+    ('342 of 1,344 rows', '0.5')
+    """
+    of_all = "" if total is None else f" of {total:,.12g}"
+    return f"{done:,.12g}{of_all} {unit or ''}".rstrip()

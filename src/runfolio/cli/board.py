@@ -11,11 +11,11 @@ from collections.abc import Iterable, Sequence
 from msgspec import Struct, structs
 
 from runfolio.cli.recordline import message_line
-from runfolio.cli.show import change_lines, step_line
+from runfolio.cli.show import change_lines, error_lines, step_line
 from runfolio.cli.terminal import STATE_STYLES, Styled, Text, cells, plain
 from runfolio.progress import Look, Progress, Running
 from runfolio.records import Change, Event, Failure, Path, State
-from runfolio.spelling import counted, duration
+from runfolio.spelling import amount, counted, duration
 from runfolio.steptable import StepRow
 
 Line = Sequence[Text]
@@ -40,18 +40,17 @@ def ended_line(step: StepRow, width: int) -> Line:
     error = step.error and (step.error if len(step.error) <= _LONGEST_ERROR else f"{step.error[:_LONGEST_ERROR]}…")
     name, outcome, took, _, rows, change, *_ = step_line(structs.replace(step, error=error))
     told = "" if plain(rows) == "-" else f"  {plain(rows)} rows" + (f" ({plain(change)})" if change else "")
-    return (_padded(plain(name), width), "  ", outcome, f"  {plain(took)}", told)
+    return (padded(name, width), "  ", outcome, f"  {plain(took)}", told)
 
 
 def running_line(step: Running, width: int) -> Line:
     """What runs: how long, how far by a bar if its total is known, how fast, and how long yet."""
-    texts: list[Text] = [_padded(plain(_name(step)), width), "  ", Styled("running", STATE_STYLES["running"])]
+    texts: list[Text] = [padded(step_name(step), width), "  ", Styled("running", STATE_STYLES["running"])]
     texts.append(f"  {duration(step.elapsed_seconds)}")
     if step.done is not None:
-        total = "" if step.total is None else f" of {step.total:,.12g}"
         if step.total:
             texts += ["  ", *bar(step.done / step.total)]
-        texts.append(f"  {step.done:,.12g}{total} {step.unit or ''}".rstrip())
+        texts.append(f"  {amount(step.done, step.total, step.unit)}")
     texts.append(left(step.seconds_left))
     if step.rate is not None:
         texts.append(Styled(f"  {step.rate:,.3g}{' ' + step.unit if step.unit else ''}/s", "dim"))
@@ -83,13 +82,6 @@ def changed_lines(changes: list[Change]) -> list[Line]:
     return found
 
 
-def error_lines(error: Failure) -> list[Line]:
-    """Why a run failed, in full."""
-    place = f" in {error.module_name}[{error.experiment_name}]" if error.module_name is not None else ""
-    text = error.traceback or (f"{error.type}: {error.message}" if error.type else error.message)
-    return [(Styled(f"Error{place}", "bold"),), *((line,) for line in text.rstrip().split("\n"))]
-
-
 def left(seconds: float | None) -> Text:
     """How long it may take yet; nothing where there is nothing to go by."""
     if seconds is None:
@@ -109,12 +101,15 @@ def name_width(names: Iterable[str]) -> int:
     return min(max((cells(plain(name)) for name in names), default=0), WIDEST_NAME)
 
 
-def _name(step: StepRow | Running) -> str:
+def step_name(step: StepRow | Running) -> str:
+    """What a step is called; what is timed inside one is indented below it."""
     return "  " * step.depth + step.step_name if step.depth else f"{step.module_name}[{step.experiment_name}]"
 
 
-def _padded(name: str, width: int) -> str:
-    return name + " " * (width - cells(name))
+def padded(name: Text, width: int) -> str:
+    """A name as wide as a column of names."""
+    shown = plain(name)
+    return shown + " " * (width - cells(shown))
 
 
 # The board of one run
@@ -170,7 +165,7 @@ class Board:
         """The steps: the last that ended, all that runs, the next to come."""
         is_live = state == "in_progress"
         shown = (self._progress.running if is_live else self._unfinished)[:_MOST_RUNNING]
-        width = name_width([*map(_name, self._ended), *map(_name, shown)])
+        width = name_width([*map(step_name, self._ended), *map(step_name, shown)])
         running = [(running_line if is_live else _unfinished_line)(step, width) for step in shown]
         waiting = [waiting_line(path) for path in self._progress.waiting[: room or _KEPT]]
         to_come = len(self._progress.waiting)
@@ -198,7 +193,7 @@ def _cut(lines: list[Line], count: int, room: int, what: str, *, keeps_last: boo
 
 
 def _unfinished_line(step: Running, width: int) -> Line:
-    return (_padded(plain(_name(step)), width), "  ", Styled("unfinished", STATE_STYLES["unfinished"]))
+    return (padded(step_name(step), width), "  ", Styled("unfinished", STATE_STYLES["unfinished"]))
 
 
 def _heading(heading: Heading) -> list[Line]:

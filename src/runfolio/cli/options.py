@@ -9,6 +9,7 @@ import click
 
 from runfolio.cli.terminal import complain
 from runfolio.errors import DamageWarning
+from runfolio.records import briefly
 
 if TYPE_CHECKING:
     from runfolio.feed import Feed
@@ -44,5 +45,4 @@ def tell_damage(run: Run | Feed) -> None:
     """Say on standard error that not all of a run is there; `show` lists what is damaged."""
     found = run.damage
     if found:
-        more = f", and {len(found) - 1} more" if len(found) > 1 else ""
-        complain(f"{run.folder} is damaged: {found[0]}{more}")
+        complain(f"{run.folder} is damaged: {briefly(found)}")

@@ -27,7 +27,7 @@ from runfolio.records import (
     converted,
 )
 from runfolio.schema import Schema
-from runfolio.spelling import counted, duration, size
+from runfolio.spelling import amount, counted, duration, size
 
 _WIDTH = len("snapshot")
 _NO_TIME = " " * len("08:59:21.302")
@@ -199,9 +199,8 @@ def _began(event: Event) -> Texts:
 def _progress(event: Event) -> Texts | None:
     if event.done is None:
         return None
-    total = "" if event.total is None else f" of {event.total:,.12g}"
     step = _step(event.module_name, event.experiment_name, event.step_name)
-    return (f"{_before(step)}{event.done:,.12g}{total} {event.unit or ''}".rstrip(),)
+    return (f"{_before(step)}{amount(event.done, event.total, event.unit)}",)
 
 
 def _log(event: Event) -> Texts:

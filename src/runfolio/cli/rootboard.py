@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
+from collections import deque
 from pathlib import Path
 from typing import Self
 
-from msgspec import Struct
-
 from runfolio import manifest
-from runfolio import root as roots
-from runfolio.cli.board import Line, bar, left, name_width
-from runfolio.cli.terminal import DAMAGE_STYLE, STATE_STYLES, UNREADABLE, Styled, Text, cells, plain
-from runfolio.clock import SYSTEM
+from runfolio.arrivals import Arrivals
+from runfolio.catalog import one_line
+from runfolio.cli.board import Line, bar, left, name_width, padded, step_name
+from runfolio.cli.terminal import DAMAGE_STYLE, STATE_STYLES, UNREADABLE, Styled, Text
 from runfolio.errors import RunfolioError
 from runfolio.progress import Live, Look
 from runfolio.spelling import counted, duration
 
 _ENDED_SHOWN = 10
-
-
-class Seen(Struct, frozen=True):
-    """How a run stood when it was last looked at."""
-
-    run_id: str
-    state: str
-    steps_done: int
-    running: str
+_LONGEST_ERROR = 120
 
 
 class RootBoard:
@@ -34,57 +25,48 @@ class RootBoard:
     def __init__(self, root: Path, *, poll: bool = False) -> None:
         self._root = root
         self._poll = poll
-        self._known: set[str] = set()
+        self._arrivals = Arrivals(root)
         self._lives: dict[str, Live] = {}
-        self._looks: dict[str, Look] = {}
-        self._ended: list[tuple[str, Live, Look]] = []
-        self._unreadable: dict[str, str] = {}
+        self._lines: dict[str, Line] = {}
+        self._ended: deque[tuple[str, Line]] = deque(maxlen=_ENDED_SHOWN)
+        self._told: dict[str, tuple[object, ...]] = {}
 
-    def look(self) -> None:
-        """Look for runs that are new, and at those that go on. Raises NotFoundError if the root is a file."""
-        for name in roots.candidates(self._root):
-            folder = self._root / name
-            if name in self._known or not roots.is_run(str(folder)):
-                continue
-            self._known.add(name)
-            if not manifest.is_over(folder):
-                self._lives[name] = Live(folder, poll=self._poll)
-        for name, live in list(self._lives.items()):
-            try:
-                self._looks[name] = live.look()
-            except RunfolioError as error:
-                self._unreadable[name] = error.what
-                self._leave(name)
-                continue
-            if live.feed.is_over:
-                self._ended.append((name, live, self._looks[name]))
-                self._leave(name)
+    def look(self) -> list[Line]:
+        """Look for runs that are new, and at those that go on. Raises NotFoundError if the root is a file.
+
+        Returns a line for each run that is new, went on to another step, or ended.
+        """
+        for name in self._arrivals.new():
+            if not manifest.is_over(self._root / name):
+                self._lives[name] = Live(self._root / name, poll=self._poll)
+        return [line for name, live in list(self._lives.items()) for line in self._look_at(name, live)]
+
+    def _look_at(self, name: str, live: Live) -> list[Line]:
+        try:
+            look = live.look()
+        except RunfolioError as error:
+            self._leave(name)
+            if not (self._root / name).is_dir():  # it was removed
+                return []
+            self._ended.append((name, _unreadable(error)))
+            return [(name, *self._ended[-1][1])]
+        self._lines[name] = _told_of(live, look)
+        told = look.state, look.progress.steps_done, _steps_running(look)
+        is_news = self._told.get(name) != told
+        self._told[name] = told
+        line: Line = (name, *self._lines[name])
+        if live.feed.is_over:
+            self._ended.append((name, self._lines[name]))
+            self._leave(name)
+        return [line] if is_news else []
 
     def lines(self, height: int) -> list[Line]:
-        """The board for a screen of this height."""
-        count = len(self._lives)
-        top: list[Line] = [(Styled(str(self._root), "bold"), f"  {counted(count, 'run')} in progress"), ()]
-        names = [*self._lives, *(name for name, *_ in self._ended), *self._unreadable]
-        width = name_width(names)
-        lines = [_line(name, live, self._looks[name], width) for name, live in self._lives.items()]
-        lines += [_line(name, live, look, width) for name, live, look in reversed(self._ended[-_ENDED_SHOWN:])]
-        lines += [
-            (_padded(name, width), "  ", Styled(UNREADABLE, STATE_STYLES[UNREADABLE]), "  ", Styled(why, DAMAGE_STYLE))
-            for name, why in self._unreadable.items()
-        ]
-        return [*top, *lines][:height]
-
-    def news(self, told: dict[str, Seen]) -> list[Line]:
-        """A line for each run that is new, ended, or went on to another step since it was told, which is noted."""
-        rows = [(name, live, self._looks[name]) for name, live in self._lives.items()] + self._ended
-        found: list[Line] = []
-        for name, live, look in rows:
-            seen = Seen(name, look.state, look.progress.steps_done, _steps_running(look))
-            if told.get(name) != seen:
-                told[name] = seen
-                found.append(_line(name, live, look, 0))
-        self._ended.clear()
-        return found
+        """The board for a screen of this height, as of the last look."""
+        shown = [*self._lines.items(), *reversed(self._ended)]
+        width = name_width(name for name, _ in shown)
+        count = f"{counted(len(self._lives), 'run')} in progress"
+        top: list[Line] = [(Styled(count, "bold"), f"  {self._root}"), ()]  # a long path is cut, the count is not
+        return [*top, *((padded(name, width), *line) for name, line in shown)][:height]
 
     def close(self) -> None:
         """Give watches and descriptors back."""
@@ -93,6 +75,8 @@ class RootBoard:
 
     def _leave(self, name: str) -> None:
         self._lives.pop(name).close()
+        self._lines.pop(name, None)
+        self._told.pop(name, None)
 
     def __enter__(self) -> Self:
         return self
@@ -101,13 +85,10 @@ class RootBoard:
         self.close()
 
 
-def _line(name: str, live: Live, look: Look, width: int) -> Line:
-    progress, start = look.progress, live.feed.start_time
-    elapsed = live.feed.duration_seconds
-    if elapsed is None and start is not None and look.state == "in_progress":
-        elapsed = (SYSTEM.now() - start).total_seconds()
-    texts: list[Text] = [_padded(name, width), "  ", Styled(look.state, STATE_STYLES[look.state])]
-    texts.append(f"  {duration(elapsed)}")
+def _told_of(live: Live, look: Look) -> Line:
+    """What there is to say of a run behind its name."""
+    progress, error = look.progress, live.feed.error
+    texts: list[Text] = ["  ", Styled(look.state, STATE_STYLES[look.state]), f"  {duration(live.elapsed_seconds)}"]
     if progress.steps_total:
         texts += ["  ", *bar(progress.steps_done / progress.steps_total)]
         texts.append(f"  {progress.steps_done:,} of {counted(progress.steps_total, 'step')}")
@@ -115,14 +96,17 @@ def _line(name: str, live: Live, look: Look, width: int) -> Line:
         texts.append(f"  {counted(progress.steps_done, 'step')} done")
     if look.state == "in_progress":
         texts += [f"  {_steps_running(look)}", _share_of(look), left(progress.seconds_left)]
-    elif live.feed.error is not None:
-        first, *_ = (live.feed.error.message.strip() or " ").splitlines()
-        texts.append(Styled(f"  {live.feed.error.type}: {first}"[:120], STATE_STYLES["failed"]))
+    elif error is not None:
+        texts.append(Styled(f"  {one_line(error)[:_LONGEST_ERROR]}", STATE_STYLES["failed"]))
     return texts
 
 
+def _unreadable(error: RunfolioError) -> Line:
+    return ("  ", Styled(UNREADABLE, STATE_STYLES[UNREADABLE]), "  ", Styled(error.what, DAMAGE_STYLE))
+
+
 def _steps_running(look: Look) -> str:
-    names = [f"{step.module_name}[{step.experiment_name}]" for step in look.progress.running if not step.depth]
+    names = [step_name(step) for step in look.progress.running if not step.depth]
     more = f" and {len(names) - 1} more" if len(names) > 1 else ""
     return f"{names[0]}{more}" if names else ""
 
@@ -133,8 +117,3 @@ def _share_of(look: Look) -> str:
     if len(steps) != 1 or steps[0].done is None or not steps[0].total:
         return ""
     return f" {min(max(steps[0].done / steps[0].total, 0), 1):.0%}"
-
-
-def _padded(name: str, width: int) -> str:
-    shown = plain(name)
-    return shown + " " * max(width - cells(shown), 0)

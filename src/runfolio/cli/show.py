@@ -29,7 +29,7 @@ from runfolio.errors import DamageError
 from runfolio.records import Change, Failure, Finding, Repair
 from runfolio.repair import repairs
 from runfolio.run import Run
-from runfolio.spelling import age, duration, number, size, stamp
+from runfolio.spelling import age, amount, duration, number, size, stamp
 from runfolio.steptable import StepRow, steps_of
 
 MOST = 20
@@ -110,7 +110,9 @@ def _print(on: Page, run: Run) -> None:
     print_section(on, "Schema changes", _CHANGE_COLUMNS, list(change_lines(run.changes)))
     print_section(on, "Results", _RESULT_COLUMNS, list(_result_lines(run)))
     if run.error is not None:
-        _print_error(on, run.error)
+        on.line()
+        for line in error_lines(run.error):
+            on.line(*line)
     if run.damage:
         _print_findings(on, "Damage", run.damage, len(run.damage))
     for repair in repairs(run):
@@ -185,8 +187,7 @@ def _outcome(step: StepRow) -> str:
         return f"{step.outcome}: {step.error}"
     if step.done is None:
         return step.outcome
-    total = "" if step.total is None else f" of {step.total:,.12g}"
-    return f"{step.outcome}, {step.done:,.12g}{total} {step.unit or ''}".rstrip()
+    return f"{step.outcome}, {amount(step.done, step.total, step.unit)}"
 
 
 # Changes
@@ -252,13 +253,11 @@ def _result_lines(run: Run) -> Iterator[tuple[Text, ...]]:
             )
 
 
-def _print_error(on: Page, error: Failure) -> None:
+def error_lines(error: Failure) -> list[tuple[Text, ...]]:
+    """Why a run failed, in full: where, and the traceback if there is one."""
     place = f" in {error.module_name}[{error.experiment_name}]" if error.module_name is not None else ""
-    on.line()
-    on.line(Styled(f"Error{place}", "bold"))
     text = error.traceback or (f"{error.type}: {error.message}" if error.type else error.message)
-    for line in text.rstrip().split("\n"):
-        on.line(line)
+    return [(Styled(f"Error{place}", "bold"),), *((line,) for line in text.rstrip().split("\n"))]
 
 
 def _print_findings(on: Page, title: str, findings: Sequence[Finding], count: int) -> None:

@@ -9,18 +9,18 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from runfolio import layout
 from runfolio import root as roots
-from runfolio.cli.board import Board, Heading, Line, changed_lines, ended_line, error_lines, name_width
-from runfolio.cli.options import EXIT_CODES, poll_option, root_option
+from runfolio.cli.board import Board, Heading, Line, changed_lines, ended_line, name_width, step_name
+from runfolio.cli.options import EXIT_CODES, poll_option, root_option, tell_damage
 from runfolio.cli.recordline import message_line
-from runfolio.cli.rootboard import RootBoard, Seen
-from runfolio.cli.terminal import DAMAGE_STYLE, STATE_STYLES, Page, Styled, page
-from runfolio.clock import SYSTEM
+from runfolio.cli.rootboard import RootBoard
+from runfolio.cli.show import error_lines
+from runfolio.cli.terminal import STATE_STYLES, Page, Styled, page
 from runfolio.errors import FormatError, NotFoundError
 from runfolio.progress import Live, Look
 from runfolio.spelling import counted, duration
@@ -109,7 +109,7 @@ def _show_run(on: ColourPage, live: Live) -> None:
                 break
     for line in board.lines(_heading(live, look), live.feed.error, None):
         on.line(*line)
-    _tell_damage(on, live)
+    tell_damage(live.feed)
     if not live.feed.is_over:
         on.line(Styled("left; the run goes on", "dim"))
 
@@ -170,17 +170,7 @@ def _keys() -> Iterator[Callable[[float], bool]]:
 
 def _heading(live: Live, look: Look) -> Heading:
     feed = live.feed
-    elapsed = feed.duration_seconds
-    if elapsed is None and feed.start_time is not None and look.state == "in_progress":
-        elapsed = (SYSTEM.now() - feed.start_time).total_seconds()
-    return Heading(feed.run_id or feed.folder.name, feed.name, look.state, feed.state_reason, elapsed)
-
-
-def _tell_damage(on: Page, live: Live) -> None:
-    found = live.feed.damage
-    if found:
-        more = f", and {len(found) - 1} more" if len(found) > 1 else ""
-        on.line(Styled(f"damage: {found[0]}{more}", DAMAGE_STYLE))
+    return Heading(feed.run_id or feed.folder.name, feed.name, look.state, feed.state_reason, live.elapsed_seconds)
 
 
 # Line by line
@@ -188,22 +178,21 @@ def _tell_damage(on: Page, live: Live) -> None:
 
 def _tell_run(on: Page, live: Live) -> None:
     """Print what happens as it does."""
-    is_begun, width, running = False, 0, set[Any]()
+    is_begun, width = False, 0
+    running: set[str | None] = set()
     with _keys() as is_left:
         while True:
             look = live.look()
             if not is_begun and live.feed.run_id is not None:
                 is_begun = True
                 on.line(Styled(live.feed.run_id, "bold"), f"  {live.feed.name}" if live.feed.name else "")
-            width = max(width, name_width(f"{step.module_name}[{step.experiment_name}]" for step in look.ended))
+            width = max(width, name_width(map(step_name, look.ended)))
             for line in _happened(look, width):
                 on.line(*line)
             for step in look.progress.running:
                 if step.record_id not in running and not step.depth:
                     running.add(step.record_id)
-                    on.line(
-                        f"{step.module_name}[{step.experiment_name}]", "  ", Styled("began", STATE_STYLES["running"])
-                    )
+                    on.line(step_name(step), "  ", Styled("began", STATE_STYLES["running"]))
             _flush()
             if live.feed.is_over or is_left(SECONDS):
                 break
@@ -213,7 +202,7 @@ def _tell_run(on: Page, live: Live) -> None:
     why = f": {heading.reason}" if heading.state == "interrupted" else ""
     for line in error_lines(live.feed.error) if live.feed.error is not None else []:
         on.line(*line)
-    _tell_damage(on, live)
+    tell_damage(live.feed)
     on.line(Styled(heading.state, STATE_STYLES[heading.state]), f"{took}, {done} done{why}")
 
 
@@ -227,12 +216,10 @@ def _happened(look: Look, width: int) -> list[Line]:
 
 def _tell_root(on: Page, board: RootBoard) -> None:
     """Print what happens to the runs under a root as it does."""
-    told: dict[str, Seen] = {}
     with _keys() as is_left:
         while True:
-            board.look()
-            for seen in board.news(told):
-                on.line(*seen)
+            for line in board.look():
+                on.line(*line)
             _flush()
             if is_left(SECONDS):
                 return
