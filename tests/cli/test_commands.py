@@ -134,8 +134,8 @@ class TestProcess:
     def test_ctrl_c_is_quiet(self):
         """In a process that interrupts itself while it lists."""
         code = (
-            "import os, signal, sys; import runfolio.cli.ls as ls, runfolio.cli as cli; "
-            "ls.scan = lambda *a, **k: os.kill(os.getpid(), signal.SIGINT); sys.argv = ['runfolio', 'ls']; cli.main()"
+            "import signal, sys; import runfolio.cli.ls as ls, runfolio.cli as cli; "
+            "ls.scan = lambda *a, **k: signal.raise_signal(signal.SIGINT); sys.argv = ['runfolio', 'ls']; cli.main()"
         )
         process = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False, timeout=60)
         assert (process.returncode, process.stdout, process.stderr.strip()) == (130, b"", b"")
