@@ -25,7 +25,7 @@ from runfolio.arguments import optional_text, texts
 from runfolio.clock import SYSTEM, Clock, in_utc
 from runfolio.codec import BadLine
 from runfolio.errors import RunfolioError, UsageError
-from runfolio.files import READ_FLAGS, journals, result_files
+from runfolio.files import READ_FLAGS, journal_bytes, result_files
 from runfolio.records import Failure, Manifest, State, briefly
 
 if TYPE_CHECKING:
@@ -238,7 +238,7 @@ def last_time(run: RunView) -> datetime | None:
 
 def _size(folder: Path) -> int:
     """The bytes of journals and results, as `run.json` has them once the run ended."""
-    return sum(path.lstat().st_size for _, _, path in journals(folder)) + sum(size for _, size in result_files(folder))
+    return journal_bytes(folder) + sum(size for _, size in result_files(folder))
 
 
 def _wanted(states: Iterable[str]) -> frozenset[str]:

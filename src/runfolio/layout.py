@@ -37,6 +37,8 @@ FORMAT_VERSION = 1
 RUN_FILE = "run.json"
 SUMS_FILE = "SHA256SUMS"
 RESULTS_FOLDER = "results"
+ARCHIVE_SUFFIX = ".zip"
+"""An archive is one zip file of a run folder, beside which it stands."""
 
 MAIN_WRITER = "main"
 
