@@ -191,3 +191,17 @@ def is_result_name(name: str) -> bool:
     (True, False)
     """
     return re.fullmatch(_RESULT, name) is not None
+
+
+def is_own(name: str) -> bool:
+    """Whether a file directly in a run folder is one of the run's, by its name.
+
+    >>> [name for name in ("run.json", "events.jsonl", "main.lock", "notes.txt") if is_own(name)]
+    ['run.json', 'events.jsonl', 'main.lock']
+    """
+    return (
+        name in (RUN_FILE, SUMS_FILE)
+        or parse_journal_name(name) is not None
+        or is_config_name(name)
+        or is_lock_name(name)
+    )

@@ -178,7 +178,7 @@ class _Check:
                     self._check_result_names()
                 else:
                     self._find([Finding(file=name, reason=f"it is {_what(mode)}, and no folder")])
-            elif _is_known(name):
+            elif layout.is_own(name):
                 if not S_ISREG(mode):
                     self._find([Finding(file=name, reason=f"it is {_what(mode)}, and no regular file")])
             elif name.startswith("."):
@@ -329,10 +329,6 @@ def _entries(folder: Path) -> list[tuple[str, int]]:
         if error.errno in TRANSIENT:
             raise
         return []
-
-
-def _is_known(name: str) -> bool:
-    return name in (layout.RUN_FILE, layout.SUMS_FILE) or _is_listed(name) or layout.is_lock_name(name)
 
 
 def _is_listed(name: str) -> bool:
