@@ -57,7 +57,7 @@ class Telling:
 
 
 def taken(seed: int | None) -> Provenance:
-    """That of an attempt that begins now in this process; it takes as long as git, which `repository` has a bound for."""
+    """That of an attempt that begins now in this process; it takes as long as git, which `repository` bounds."""
     return Provenance(
         command=_command(),
         packages=packages.imported(thorough=False),
