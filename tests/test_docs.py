@@ -50,6 +50,7 @@ REPOSITORY = Path(__file__).parent.parent
 EXAMPLE = "20261123T085921Z-penguins-cfy9"
 README, RECIPES, FORMAT, PIPELINES = "README.md", "runs/README.md", "docs/format.md", "docs/pipelines.md"
 HISTORY = "docs/history.md"
+PROVENANCE = "docs/provenance.md"
 PAGES = sorted({README, RECIPES, *(str(path.relative_to(REPOSITORY)) for path in REPOSITORY.glob("docs/*.md"))})
 MODULES = sorted(
     module.name
@@ -199,7 +200,7 @@ def test_the_examples_of_a_page_do_what_it_shows(page: str, checkout: Path, monk
             printed = run_python(block, page, namespace)
         elif block.language == "sql":
             printed = run_sql(block.text)
-        elif block.language == "console" and page in (README, PIPELINES, HISTORY):
+        elif block.language == "console" and page in (README, PIPELINES, HISTORY, PROVENANCE):
             run_console(block.text, Shell(checkout))
             continue
         elif block.language == "yaml":
@@ -242,7 +243,7 @@ def test_there_is_a_sample_of_each_kind_of_line_and_event() -> None:
     lines = [json.loads(line) for line in sample_lines()]
     assert {line["kind"] for line in lines} == set(jsonschema.TYPES)
     events = [line["type"] for line in lines if line["kind"] == "event"]
-    assert events == ["segment", "state", "step", "log", "progress", "restore", "config", "input"]
+    assert events == ["segment", "state", "step", "log", "progress", "restore", "state", "config", "input"]
 
 
 @pytest.mark.parametrize("line", sample_lines(), ids=lambda line: line[:30])
@@ -283,6 +284,11 @@ STRUCTURES = {
     "SEGMENT": "Segment",
     "VERSION": "Version",
     "PLANNED": "Planned",
+    "PROVENANCE": "Provenance",
+    "REPOSITORY": "Repository",
+    "CONFIGURATION": "Configuration",
+    "INPUT": "Input",
+    "SEED": "Seed",
     "FINDING": "Finding",
 }
 
@@ -321,6 +327,7 @@ FIELD_TABLES = [
     ("### 6.5 Schemas field of FIELD", jsonschema.generate("schema")["$defs"]["Field"]),
     ("### 6.5 Schemas field of STATISTICS", jsonschema.generate("schema")["$defs"]["Statistics"]),
     ("### 6.6 Events field", jsonschema.generate("event")),
+    ("### 6.6 Events field of PROVENANCE", jsonschema.generate("event")["$defs"]["Provenance"]),
     ("### 6.6 Events field of a configuration", jsonschema.generate("event")["$defs"]["Configured"]),
     ("### 6.6 Events field of an input", jsonschema.generate("event")["$defs"]["Input"]),
     ("### 6.6 Events field of a loss", jsonschema.generate("event")["$defs"]["Lost"]),

@@ -32,6 +32,7 @@ _COMMANDS = (
     "watch",
     "history",
     "check",
+    "compare",
     "diff",
     "export",
     "verify",
