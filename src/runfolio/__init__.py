@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from runfolio.run import Run, load_run
     from runfolio.schema import Field, Schema
     from runfolio.status import Status
+    from runfolio.tracking import tracked
 
 __all__ = [
     "Executor",
@@ -32,6 +33,7 @@ __all__ = [
     "follow_root",
     "list_runs",
     "load_run",
+    "tracked",
 ]
 
 _HOMES = {
@@ -45,6 +47,7 @@ _HOMES = {
     "follow_root": "following",
     "list_runs": "catalog",
     "load_run": "run",
+    "tracked": "tracking",
 }
 
 
