@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
 import warnings
 import weakref
 from collections.abc import Callable, Iterable
 from itertools import chain
 from typing import Any, ParamSpec, TypeVar
 
+from runfolio.arguments import message_of
 from runfolio.artifacts import uses_up
-from runfolio.errors import DataError, UsageError, WriteWarning
+from runfolio.errors import DataError, RunfolioError, UsageError, WriteWarning
 from runfolio.parts import flattened, holds_table
 from runfolio.recorder import Position, Recorder
 from runfolio.step import Step
@@ -96,16 +98,42 @@ def ended(step: Step, error: BaseException | None = None) -> None:
         step.__exit__(type(error), error, error.__traceback__)
 
 
-def run(step: Step, function: Callable[[], R], kept: Callable[[R], Any] = lambda returned: returned) -> R:
+def run(step: Step, function: Callable[[], R], kept: Callable[[R], Any] | None = None) -> R:
     """What a function returns that is called in a step, which ends with it; `kept` makes of it what is stored."""
     try:
         returned = function()
-        keep(step, kept(returned))
+        keep(step, returned if kept is None else _unmeasured(step, lambda: kept(returned)))
     except BaseException as error:
         ended(step, error)
         raise
     ended(step)
     return returned
+
+
+def timed(recorder: Recorder, names: tuple[str, str, str], bound: Callable[[], R]) -> R:
+    """What a function returns that is called inside of what runs, and timed there."""
+    running = recorder.begin(*names, {})
+    try:
+        returned = bound()
+    except BaseException as error:
+        if running.pid == os.getpid():  # a forked child leaves the call as well; the timing is its parent's
+            try:
+                recorder.finish(running, "failed", {"error": f"{type(error).__name__}: {message_of(error)}"[:1000]})
+            except RunfolioError as failure:
+                error.add_note(f"runfolio could not record that {names[1]} failed: {failure}")
+        raise
+    if running.pid == os.getpid():
+        recorder.finish(running, "completed", {})
+    return returned
+
+
+def _unmeasured(step: Step, function: Callable[[], R]) -> R:
+    running = step._begun()
+    since = running.ticks()
+    try:
+        return function()
+    finally:
+        running.leave_out(since)
 
 
 def keep(step: Step, returned: Any) -> None:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import functools
-import os
 import weakref
 from collections.abc import Callable
 from itertools import chain
 from typing import Any, ParamSpec, TypeVar, overload
 
 from runfolio import calls
-from runfolio.arguments import message_of, optional_text
-from runfolio.errors import RunfolioError
+from runfolio.arguments import optional_text
 from runfolio.place import current
 from runfolio.recorder import Position, Recorder
 from runfolio.step import Step
@@ -80,7 +78,7 @@ def _decorate(function: Callable[P, R], *, module: str | None, experiment: str |
         recorder = status._recorder
         bound = functools.partial(function, *args, **kwargs)
         if recorder.innermost is not None:
-            return _nested(recorder, names, bound)
+            return calls.timed(recorder, (*names, names[1]), bound)
         return _step(recorder, names, calls.first_table(chain(args, kwargs.values())), bound)
 
     return call
@@ -98,20 +96,3 @@ def _step(recorder: Recorder, names: tuple[str, str], data: Any, bound: Callable
 
 def _position_of(step: Step) -> Position:
     return step._position_in(step._recorder)
-
-
-def _nested(recorder: Recorder, names: tuple[str, str], bound: Callable[[], R]) -> R:
-    """Time a call inside of what runs."""
-    running = recorder.begin(*names, "run", {})
-    try:
-        returned = bound()
-    except BaseException as error:
-        if running.pid == os.getpid():  # a forked child leaves the call as well; the timing is its parent's
-            try:
-                recorder.finish(running, "failed", {"error": f"{type(error).__name__}: {message_of(error)}"[:1000]})
-            except RunfolioError as failure:
-                error.add_note(f"runfolio could not record that {names[1]} failed: {failure}")
-        raise
-    if running.pid == os.getpid():
-        recorder.finish(running, "completed", {})
-    return returned
