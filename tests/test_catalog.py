@@ -52,6 +52,8 @@ class TestRows:
             "end_time": load_run(folder).end_time,
             "duration_seconds": load_run(folder).duration_seconds,
             "steps": 2,
+            "rows_in": 3,
+            "rows_out": 2,
             "changes": 5,
             "results": 2,
             "bytes": size,

@@ -454,7 +454,11 @@ class Failure(Struct, frozen=True, kw_only=True):
 
 
 class Totals(Struct, frozen=True, kw_only=True):
-    """How many records there are of each kind, how many steps, and the bytes of journals and results together."""
+    """How many records there are of each kind, how many steps, and the bytes of journals and results together.
+
+    `rows_in` are the rows that the first step with a table got, or gave if it got none; `rows_out` those that the last
+    one gave; null where no step had a table.
+    """
 
     snapshots: Count = 0
     changes: Count = 0
@@ -464,6 +468,8 @@ class Totals(Struct, frozen=True, kw_only=True):
     events: Count = 0
     steps: Count = 0
     bytes: Count = 0
+    rows_in: Count | None = None
+    rows_out: Count | None = None
 
 
 class Segment(Struct, frozen=True):

@@ -41,6 +41,7 @@ from runfolio.records import (
 )
 from runfolio.run import Run
 from runfolio.salvage import Line, Salvage, metadata_of, parts_of
+from runfolio.standing import RowsThrough
 from runfolio.verification import Verification, check, content_problem, is_alive
 from runfolio.version import __version__
 
@@ -342,7 +343,7 @@ class _Maker:
 
     def _write_manifest(self) -> None:
         run, ended = self._source, self._source.state in ("completed", "failed")
-        totals, segments = manifest.measure(self._new, [], 0)
+        totals, segments = manifest.measure(self._new, [], 0, RowsThrough())
         header = self._new_header("", None)
         known = self._salvage.manifest
         found = Manifest(

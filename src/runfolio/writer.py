@@ -46,6 +46,7 @@ from runfolio.records import (
 )
 from runfolio.schema import Schemas, parts_of, rows_of
 from runfolio.segment import Segment
+from runfolio.standing import RowsThrough
 from runfolio.version import __version__
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ class Writer:
         self._start_tick = clock.monotonic()
         self._spent = 0.0
         self._steps = 0
+        self._through = RowsThrough()
         weakref.finalize(self, _abandoned, self._owned)
 
     @property
@@ -198,7 +200,8 @@ class Writer:
             rows_after=rows_of(metadata.schema_after),
             context=context,
         )
-        segment.write("snapshot", record)
+        if segment.write("snapshot", record):
+            self._through.take(record)
         return structs.replace(record, metadata=metadata)  # type: ignore[arg-type]
 
     def refs(self, segment: Segment | Void, schemas: Schemas) -> list[SchemaRef]:
@@ -342,7 +345,7 @@ class Writer:
         """Write totals and digests: once, or until it succeeds. `files` are this process's journals at the end."""
         self._unsealed = ended, files
         try:
-            totals, segments = manifest.measure(self.folder, files, self._steps)
+            totals, segments = manifest.measure(self.folder, files, self._steps, self._through)
             others = manifest.events(self.folder, self._writers)
             lost = self.losses.total + manifest.lost(others)
             whole = provenance.told([*others, *self._telling.events()], provenance.MOST_INPUTS)
@@ -367,7 +370,7 @@ class Writer:
     def _measure_again(self) -> None:
         """A guest that leaves after the end: what it wrote is told of in the totals and digests, too."""
         try:
-            totals, segments = manifest.measure(self.folder, [], 0)
+            totals, segments = manifest.measure(self.folder, [], 0, RowsThrough())
             found, untold = manifest.read(self.folder), self.losses.untold
             events = manifest.events(self.folder, ())
             told = manifest.lost(events) + (untold.records + untold.results if untold else 0)
