@@ -52,7 +52,7 @@ from .test_schemas import problems, record_every_kind
 REPOSITORY = Path(__file__).parent.parent
 EXAMPLE = "20261123T085921Z-penguins-cfy9"
 README, RECIPES, FORMAT, PIPELINES = "README.md", "runs/README.md", "docs/format.md", "docs/pipelines.md"
-HISTORY, CODE = "docs/history.md", "docs/code.md"
+HISTORY, CODE, PROVENANCE = "docs/history.md", "docs/code.md", "docs/provenance.md"
 PAGES = sorted({README, RECIPES, *(str(path.relative_to(REPOSITORY)) for path in REPOSITORY.glob("docs/*.md"))})
 MODULES = sorted(
     module.name
@@ -219,7 +219,7 @@ def test_the_examples_of_a_page_do_what_it_shows(page: str, checkout: Path, monk
             printed = run_python(block, page, namespace)
         elif block.language == "sql":
             printed = run_sql(block.text)
-        elif block.language == "console" and page in (README, PIPELINES, HISTORY, CODE):
+        elif block.language == "console" and page in (README, PIPELINES, HISTORY, CODE, PROVENANCE):
             run_console(block.text, Shell(checkout))
             continue
         elif block.language == "yaml":
@@ -264,7 +264,7 @@ def test_there_is_a_sample_of_each_kind_of_line_and_event() -> None:
     lines = [json.loads(line) for line in sample_lines()]
     assert {line["kind"] for line in lines} == set(jsonschema.TYPES)
     events = [line["type"] for line in lines if line["kind"] == "event"]
-    assert events == ["segment", "state", "step", "log", "progress", "restore", "config", "input"]
+    assert events == ["segment", "state", "step", "log", "progress", "restore", "state", "config", "input"]
 
 
 @pytest.mark.parametrize("line", sample_lines(), ids=lambda line: line[:30])
@@ -305,6 +305,11 @@ STRUCTURES = {
     "SEGMENT": "Segment",
     "VERSION": "Version",
     "PLANNED": "Planned",
+    "PROVENANCE": "Provenance",
+    "REPOSITORY": "Repository",
+    "CONFIGURATION": "Configuration",
+    "INPUT": "Input",
+    "SEED": "Seed",
     "FINDING": "Finding",
 }
 
@@ -343,6 +348,7 @@ FIELD_TABLES = [
     ("### 6.5 Schemas field of FIELD", jsonschema.generate("schema")["$defs"]["Field"]),
     ("### 6.5 Schemas field of STATISTICS", jsonschema.generate("schema")["$defs"]["Statistics"]),
     ("### 6.6 Events field", jsonschema.generate("event")),
+    ("### 6.6 Events field of PROVENANCE", jsonschema.generate("event")["$defs"]["Provenance"]),
     ("### 6.6 Events field of a configuration", jsonschema.generate("event")["$defs"]["Configured"]),
     ("### 6.6 Events field of an input", jsonschema.generate("event")["$defs"]["Input"]),
     ("### 6.6 Events field of a loss", jsonschema.generate("event")["$defs"]["Lost"]),

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from runfolio.pipeline.executor import Executor
     from runfolio.run import Run, load_run
     from runfolio.schema import Field, Schema
+    from runfolio.sidebyside import compare_runs
     from runfolio.status import Status
     from runfolio.tracking import tracked
 
@@ -29,6 +30,7 @@ __all__ = [
     "Schema",
     "Status",
     "__version__",
+    "compare_runs",
     "follow",
     "follow_root",
     "list_runs",
@@ -43,6 +45,7 @@ _HOMES = {
     "RunfolioError": "errors",
     "Schema": "schema",
     "Status": "status",
+    "compare_runs": "sidebyside",
     "follow": "following",
     "follow_root": "following",
     "list_runs": "catalog",

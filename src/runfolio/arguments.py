@@ -9,6 +9,7 @@ import math
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from operator import index
 from types import TracebackType
 from typing import Any, TypeVar, get_args
 
@@ -76,6 +77,17 @@ def number(value: Any, what: str) -> float:
         raise UsageError(f"{what} is {value!r}, which is no number", key=what) from error
     if not math.isfinite(found):
         raise UsageError(f"{what} is {found}", remedy="pass a finite number", key=what)
+    return found
+
+
+def optional_integer(value: Any, what: str) -> int | None:
+    """A whole number, NumPy's included, or None. Raises UsageError."""
+    try:
+        found = None if value is None else index(value)
+    except TypeError:
+        found = None
+    if isinstance(value, bool) or (found is None and value is not None):
+        raise UsageError(f"{what} is {value!r}", remedy="pass a whole number, or None", key=what)
     return found
 
 

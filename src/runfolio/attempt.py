@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from runfolio import root as roots
 from runfolio.errors import UsageError
 from runfolio.history import History
 from runfolio.policy import Policy, access_of
@@ -22,7 +23,8 @@ class Attempt(Struct, frozen=True, kw_only=True):
     """Where earlier attempts left a run: what it is, how it stands, and which writer to go on for.
 
     `policy` is that of the run so far, by its header and its folder.
-    `spent_seconds` is what they took together, each from its first record to its last.
+    `spent_seconds` is what they took together, each from its first record to its last. `has_provenance` tells whether
+    they took down how to repeat the run.
     """
 
     history: History
@@ -32,6 +34,7 @@ class Attempt(Struct, frozen=True, kw_only=True):
     start_time: datetime
     spent_seconds: float
     policy: Policy
+    has_provenance: bool
 
 
 def left_behind(folder: Path) -> Attempt:
@@ -62,7 +65,14 @@ def under_way(folder: Path) -> Attempt:
     return _attempt(folder, run, header, start)
 
 
+def refuse_archive(folder: Path) -> None:
+    """Raise UsageError for an archived run: nothing is written into one."""
+    if roots.is_archive(str(folder)):
+        raise UsageError(f"{folder} is an archive, which is only read", remedy="unpack it, and go on with the folder")
+
+
 def _opened(folder: Path) -> tuple[Run, Header, datetime]:
+    refuse_archive(folder)
     run = Run(folder)
     header, start = run._header(), run.start_time
     if header is None or start is None:
@@ -84,4 +94,5 @@ def _attempt(folder: Path, run: Run, header: Header, start: datetime) -> Attempt
         start_time=start,
         spent_seconds=sum(map(history.timeline.seconds, writers)),
         policy=Policy(durability="power" if header.durability == "power" else "process", access=access_of(folder)),
+        has_provenance=run.provenance is not None,
     )

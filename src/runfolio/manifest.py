@@ -7,7 +7,7 @@ from collections.abc import Collection
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from runfolio import codec, layout
+from runfolio import codec, layout, provenance
 from runfolio.codec import BadLine
 from runfolio.errors import DamageError, FormatError
 from runfolio.files import journals, open_within, read_bytes, replace, result_files, sha256_of
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 VERSION = "format_version"
 """The key that the error about a newer format carries."""
 
+_WHOLE = ("lost", "repair", *provenance.EVENTS)
 _SUM = rb"([0-9a-f]{64})  ([A-Za-z0-9._/-]+)"
 
 
@@ -95,17 +96,22 @@ def measure(folder: Path, own: list[SegmentFile], steps: int) -> tuple[Totals, l
     return Totals(steps=steps, bytes=size, **counted), [Segment(writer, files) for writer, files in segments.items()]
 
 
-def lost_by_others(folder: Path, own: Collection[str]) -> int:
-    """How many records and results all writers but these told as lost, since the last repair if there was one."""
-    events: list[Event] = []
+def events(folder: Path, own: Collection[str]) -> list[Event]:
+    """What the run tells of itself as a whole by the events of all writers but these, in the order of their times."""
+    found: list[Event] = []
     for kind, writer, _ in journals(folder):
         if kind == "event" and writer not in own:
             with suppress(OSError, FormatError):  # it is no journal; a reader reports it
-                events += (event for event in scan(folder, kind, writer) if isinstance(event, Event))
+                found += (one for one in scan(folder, kind, writer) if isinstance(one, Event) and one.type in _WHOLE)
+    return sorted(found, key=lambda event: event.timestamp)
+
+
+def lost(events: Collection[Event]) -> int:
+    """How many records and results these events tell as lost, since the last repair if there was one."""
     repaired = max((event.timestamp for event in events if event.type == "repair"), default=None)
     told = [event for event in events if event.type == "lost" and (repaired is None or event.timestamp > repaired)]
-    lost = (converted(event.context, Lost) for event in told)
-    return sum(one.records + one.results for one in lost if one)
+    found = (converted(event.context, Lost) for event in told)
+    return sum(one.records + one.results for one in found if one)
 
 
 def write_sums(folder: Path, policy: Policy) -> None:

@@ -441,7 +441,7 @@ class Recorder:
                 self.writer.put(name, text.encode())
             except WriteError as error:
                 self.writer.lose("config", error)
-            return self.writer.event("config", context={**context, "copy": name})
+            return self.writer.configured({**context, "copy": name})
 
     def input(self, running: Running, context: dict[str, Any]) -> Event:
         """Record a file that a step reads."""

@@ -222,7 +222,8 @@ class Event(Record, frozen=True, kw_only=True, tag="event"):
 
     =========  =====================================================================================================
     segment    the first line of every writer: `context` is a `Header`
-    state      `state`; for a failed run `message`, and in `context` the error's type and traceback
+    state      `state`; for a failed run `message`, and in `context` the error's type and traceback; for one that
+               begins or is resumed, in `context` its `Provenance`
     step       a step began: `record_id` will be its timing's, `parent_id` its outer step's, `context.path` its path
     progress   `done` of `total` `unit`, of the step of that `record_id`
     log        `level` and `message`
@@ -288,6 +289,54 @@ class Version(Struct, frozen=True):
     version: str
 
 
+class Repository(Subscriptable, frozen=True, kw_only=True):
+    """The git commit that code was of; `branch` is null where none is checked out.
+
+    `dirty` tells whether files that git knows differed from the commit; null where git took too long to tell.
+    """
+
+    commit: str
+    branch: str | None
+    dirty: bool | None
+
+    def __str__(self) -> str:
+        branch = "" if self.branch is None else f" on {self.branch}"
+        state = "perhaps changed since" if self.dirty is None else "changed since" if self.dirty else "unchanged"
+        return f"{self.commit[:12]}{branch}, {state}"
+
+
+class Seed(Subscriptable, frozen=True):
+    """What random numbers were begun with, as text, by the name of the parameter that it was given as."""
+
+    name: str
+    value: str
+
+
+class Configuration(Subscriptable, frozen=True):
+    """The configuration of a pipeline: `copy` in the run folder, the name of the `file` it was given as, its digest."""
+
+    copy: str
+    file: str | None
+    sha256: str
+
+
+class Provenance(Subscriptable, frozen=True, kw_only=True):
+    """What is needed to repeat a run, as of its last attempt; of inputs, as of all.
+
+    `command` has the words of the command line without secrets, `folder` is the current folder, relative to that of the
+    run. `packages` are Python and the distributions that were imported, `inputs` the files that steps read, each as it
+    was when it was read last. What is not known is null, or empty.
+    """
+
+    command: list[str] = []
+    folder: str | None = None
+    packages: list[Version] = []
+    git: Repository | None = None
+    seeds: list[Seed] = []
+    configuration: Configuration | None = None
+    inputs: list[Input] = []
+
+
 class Planned(Struct, frozen=True):
     """A step to come, the place in the plan, from 0, of the one that it follows, and a digest of what it declares."""
 
@@ -303,7 +352,7 @@ class Configured(Struct, frozen=True, kw_only=True):
     `copy` is the file in the run folder that has it without secrets, `file` the name of the one that it was given as,
     and `base` the folder that its paths start from, relative to the run folder. `sha256` is a digest of all that it
     declares but its section `Run`; `is_whole` tells whether the copy says all that was given, so that the run can be
-    resumed by it.
+    resumed by it. `seeds` are those among the parameters, by their places.
     """
 
     copy: str
@@ -314,6 +363,7 @@ class Configured(Struct, frozen=True, kw_only=True):
     on_error: str
     versions: list[Version]
     plan: list[Planned]
+    seeds: list[Seed] = []
 
     @property
     def paths(self) -> list[Path]:
@@ -427,7 +477,7 @@ class Manifest(Struct, frozen=True, kw_only=True, tag_field="kind", tag="run"):
     """`run.json`: which run this is, how it ended and what it amounts to. A cache: the journals are the truth.
 
     `segments` and `totals` are as of `end_time`, and empty while the run goes on; `lost` counts what could not be
-    written.
+    written. `provenance` has the first 100 inputs.
     """
 
     format_version: int
@@ -446,6 +496,7 @@ class Manifest(Struct, frozen=True, kw_only=True, tag_field="kind", tag="run"):
     lost: Count
     totals: Totals
     segments: list[Segment]
+    provenance: Provenance | None = None
 
 
 def converted(context: Any, kind: type[T]) -> T | None:

@@ -19,8 +19,9 @@ from typing import Any, BinaryIO
 
 from msgspec import Struct, json, to_builtins
 
-from runfolio import codec, layout, manifest
+from runfolio import codec, layout, manifest, provenance
 from runfolio import root as roots
+from runfolio.attempt import refuse_archive
 from runfolio.clock import in_utc
 from runfolio.errors import FormatError, UsageError
 from runfolio.files import beside, open_within, result_files, sync_folder, write_error
@@ -78,6 +79,7 @@ def repair(
     `load_run` raises.
     """
     folder = roots.find(run, root).resolve()
+    refuse_archive(folder)
     source = Run(folder)
     if is_alive(source):
         raise UsageError(
@@ -360,6 +362,7 @@ class _Maker:
             lost=0,
             totals=totals if ended else Totals(),
             segments=segments,
+            provenance=provenance.told(run.events, provenance.MOST_INPUTS),
         )
         policy = Policy(durability="power", access=access_of(self._old))
         manifest.write(self._new, found, policy)

@@ -73,6 +73,10 @@ class Status(RunView):
     runs on, what was lost is counted, and the run says so when it ends and when it is read. `clock` is what times are
     read from.
 
+    How to repeat the run is recorded when it begins: the command line without secrets, the versions of packages, the
+    git commit, for which git gets at most three quarters of a second, and the `seed`, which is recorded and no more.
+    With `provenance=False` none of that is.
+
     In a `with` statement the run is completed at the end of the block, and failed where an exception leaves it.
 
     >>> import pandas as pd
@@ -99,6 +103,8 @@ class Status(RunView):
         durability: Durability = "process",
         access: Access = "owner",
         on_write_error: OnWriteError = "raise",
+        seed: int | None = None,
+        provenance: bool = True,
         clock: Clock = SYSTEM,
     ) -> None:
         super().__init__(None)
@@ -110,6 +116,8 @@ class Status(RunView):
             root=layout.root_of(root),
             policy=arguments.policy(durability, access, on_write_error),
             clock=clock,
+            takes_provenance=provenance,
+            seed=arguments.optional_integer(seed, "seed"),
         )
         self._recorder = Recorder(writer)
         self._timings: dict[str, Running] = {}
@@ -201,6 +209,7 @@ class Status(RunView):
             durability=found.policy.durability if durability is None else durability,
             access=found.policy.access,
             on_write_error=on_write_error,
+            provenance=found.has_provenance,
             clock=clock,
         )
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import structs, to_builtins
 
-from runfolio import layout, manifest
+from runfolio import layout, manifest, provenance
 from runfolio.clock import Clock
 from runfolio.errors import FormatError, RunEndedError, UsageError, WriteError, WriteWarning
 from runfolio.field import Profile
@@ -36,6 +36,7 @@ from runfolio.records import (
     Header,
     Manifest,
     Metadata,
+    Provenance,
     SchemaRef,
     SchemaRefs,
     SegmentFile,
@@ -69,6 +70,8 @@ class Writer:
         root: Path,
         policy: Policy,
         clock: Clock,
+        takes_provenance: bool = True,
+        seed: int | None = None,
     ) -> None:
         self.clock = clock
         self.history: History | None = None
@@ -90,6 +93,9 @@ class Writer:
         self._segment: Segment | None = None
         self._owned: list[Segment] = []
         self._writers: set[str] = set()
+        self._takes_provenance, self._seed = takes_provenance, seed
+        self._provenance: Provenance | None = None
+        self._telling = provenance.Telling()
         self._unsealed: tuple[Manifest, list[SegmentFile]] | None = None
         self._start_time = clock.now()
         self._start_tick = clock.monotonic()
@@ -164,7 +170,10 @@ class Writer:
         """The same into this segment, and whether it is there."""
         event_id = segment.new_id("event")
         record = Event(seq=0, event_id=event_id, timestamp=self.clock.now(), type=kind, **fields)
-        return record, segment.write("event", record)
+        is_there = segment.write("event", record)
+        if is_there and kind in provenance.EVENTS:
+            self._telling.take(record)
+        return record, is_there
 
     def snapshot(
         self,
@@ -227,12 +236,13 @@ class Writer:
         Raises WriteError, UsageError if another process does so too.
         """
         self._take_up(attempt)
+        self._take_provenance()
         self._spent, self._start_tick = attempt.spent_seconds, self.clock.monotonic()
         segment = self._open(layout.token(8), attempt.left)
         try:
             self._refuse_others(segment)
             (self.folder / layout.SUMS_FILE).unlink(missing_ok=True)
-            self.event("state", state="in_progress")
+            self._begin()
             self._write_manifest()
         except OSError as error:
             self._close()
@@ -309,7 +319,7 @@ class Writer:
         if self.guest:
             raise UsageError("the run is another process's", remedy="end it where it was begun; close() leaves it")
         duration = self._spent + self.clock.monotonic() - self._start_tick
-        context: dict[str, Any] = {"duration_seconds": duration}
+        context: dict[str, Any] = {"duration_seconds": duration, **provenance.ended(self._provenance)}
         if failure is not None:
             context["error"] = to_builtins(failure)
         self.hurry()
@@ -333,8 +343,10 @@ class Writer:
         self._unsealed = ended, files
         try:
             totals, segments = manifest.measure(self.folder, files, self._steps)
-            lost = self.losses.total + manifest.lost_by_others(self.folder, self._writers)
-            sealed = structs.replace(ended, lost=lost, totals=totals, segments=segments)
+            others = manifest.events(self.folder, self._writers)
+            lost = self.losses.total + manifest.lost(others)
+            whole = provenance.told([*others, *self._telling.events()], provenance.MOST_INPUTS)
+            sealed = structs.replace(ended, lost=lost, totals=totals, segments=segments, provenance=whole)
             manifest.write(self.folder, sealed, self.policy)
             manifest.write_sums(self.folder, self.policy)
         except (OSError, FormatError, WriteError) as error:
@@ -357,11 +369,11 @@ class Writer:
         try:
             totals, segments = manifest.measure(self.folder, [], 0)
             found, untold = manifest.read(self.folder), self.losses.untold
-            told = manifest.lost_by_others(self.folder, ()) + (untold.records + untold.results if untold else 0)
-            lost = max(found.lost, told)
-            manifest.write(
-                self.folder, structs.replace(found, lost=lost, totals=totals, segments=segments), self.policy
-            )
+            events = manifest.events(self.folder, ())
+            told = manifest.lost(events) + (untold.records + untold.results if untold else 0)
+            lost, whole = max(found.lost, told), provenance.told(events, provenance.MOST_INPUTS)
+            again = structs.replace(found, lost=lost, totals=totals, segments=segments, provenance=whole)
+            manifest.write(self.folder, again, self.policy)
             manifest.write_sums(self.folder, self.policy)
         except (OSError, FormatError) as error:
             raise self._write_error(error) from error
@@ -377,16 +389,17 @@ class Writer:
 
     def _start(self) -> Segment:
         """Make the folder and begin the run in it."""
-        self._start_time, self._start_tick = self.clock.now(), self.clock.monotonic()
         self._is_starting = True
         try:
+            self._take_provenance()
+            self._start_time, self._start_tick = self.clock.now(), self.clock.monotonic()
             folder = self._make_folder()
             self.history, self._run_id = History(folder), folder.name
         finally:
             self._is_starting = False
         try:
             segment = self._open(layout.MAIN_WRITER, None)
-            self._start_time = self.event("state", state="in_progress").timestamp
+            self._start_time = self._begin().timestamp
             self._write_manifest()
             self.snapshot(None, None, Metadata(None, None), {"point": "start"})
         except BaseException:
@@ -398,6 +411,25 @@ class Writer:
                 folder.rmdir()
             raise
         return segment
+
+    def _take_provenance(self) -> None:
+        """Look around before the run begins, and once, however often its beginning fails."""
+        if self._takes_provenance and self._provenance is None:
+            self._provenance = provenance.taken(self._seed)
+
+    def _begin(self) -> Event:
+        """Write that an attempt begins."""
+        return self.event("state", state="in_progress", context=provenance.began(self._provenance, self.folder))
+
+    def configured(self, context: dict[str, Any]) -> Event:
+        """Write what pipeline the run goes by, and have `run.json` say so. Raises WriteError."""
+        event = self.event("config", context=context)
+        if self._provenance is not None and self.history is not None:
+            try:
+                self._write_manifest()
+            except WriteError as error:
+                self.lose("manifest", error)
+        return event
 
     def _next(self) -> Segment:
         segment = self._start() if self.history is None else self._go_on(self._segment)
@@ -512,6 +544,7 @@ class Writer:
             lost=self.losses.total,
             totals=totals,
             segments=[],
+            provenance=provenance.told(self._telling.events(), provenance.MOST_INPUTS),
         )
 
     def forget_parent(self) -> None:

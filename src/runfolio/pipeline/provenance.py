@@ -19,13 +19,16 @@ from runfolio.files import read_bytes, sha256
 from runfolio.pipeline.plan import PlannedStep
 from runfolio.pipeline.secrets import written
 from runfolio.pipeline.source import MAX_BYTES, Source, from_yaml
-from runfolio.records import Configured, Input, Planned, Version, converted
+from runfolio.records import Configured, Input, Planned, Seed, Version, converted
 from runfolio.records import Path as StepPath
 from runfolio.run import Run
 from runfolio.standing import path_of
 
 PACKAGES = ("runfolio", "pandas", "numpy", "pyarrow")
 """Packages whose versions decide what any pipeline gives; beside them those that callables come from."""
+
+SEEDS = ("seed", "random_seed", "random_state")
+"""What parameters are called that random numbers begin with."""
 
 
 class Provenance(Struct, frozen=True, kw_only=True):
@@ -48,6 +51,7 @@ class Provenance(Struct, frozen=True, kw_only=True):
             on_error=on_error,
             versions=_versions(plan),
             plan=[_planned(step, configuration.experiments) for step in plan],
+            seeds=_seeds(plan),
         )
         return cls(text=configuration.text, base=source.base, told=told)
 
@@ -144,6 +148,24 @@ def _planned(step: PlannedStep, experiments: dict[tuple[str, str], str]) -> Plan
     if name not in experiments:  # one of several samples
         name = (step.module_name, step.experiment_name.rpartition("_[")[0])
     return Planned(step.module_name, step.experiment_name, step.parent, experiments[name])
+
+
+def _seeds(plan: list[PlannedStep]) -> list[Seed]:
+    """The parameters that seeds are usually called, by their places."""
+    found = {
+        _place_of(step, number, name): str(value)
+        for step in plan
+        for number, call in enumerate(step.calls)
+        for name, value in call.parameters.items()
+        if name in SEEDS and type(value) is int and name in call.places
+    }
+    return [Seed(name, value) for name, value in found.items()]
+
+
+def _place_of(step: PlannedStep, number: int, name: str) -> str:
+    """Where a parameter stands: `Splitter.half.seed`, or `Splitter.half[1].seed` in a list of calls."""
+    *above, last = step.calls[number].places[name].names
+    return f"{'.'.join(above)}{f'[{number}]' if len(step.calls) > 1 else ''}.{last}"
 
 
 def _other_file(base: Path, file: Input) -> list[str]:
