@@ -1,7 +1,7 @@
 """Calls: plain functions as steps. Which functions can be, what of their arguments is a step's data, what is kept.
 
-Whoever calls a function must get what it returns, recorded or not: data that can't be described or stored are left out,
-which a message of the step and a warning tell. What the disk refuses goes the way of the run's `on_write_error`.
+Whoever calls a function must get what it returns, recorded or not: a result that can't be stored is left out, which a
+message of the step and a warning tell. What the disk refuses goes the way of the run's `on_write_error`.
 """
 
 from __future__ import annotations
@@ -81,13 +81,7 @@ def begun(
     recorder: Recorder, names: tuple[str, str, str], data: Any, after: Position, context: dict[str, Any] | None = None
 ) -> Step:
     """A step that runs; whoever calls has it end by `ended`."""
-    step = Step(recorder, names, data=data, after=after, context=context or {})
-    try:
-        return step.__enter__()
-    except DataError as error:
-        step = Step(recorder, names, data=None, after=after, context=context or {}).__enter__()
-        _tell(step, f"its input is not described: {error}", is_table=True)
-        return step
+    return Step(recorder, names, data=data, after=after, context=context or {}).__enter__()
 
 
 def ended(step: Step, error: BaseException | None = None) -> None:

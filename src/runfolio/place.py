@@ -70,9 +70,11 @@ class Place(Struct, frozen=True, kw_only=True):
     def enter(self) -> Iterator[Status]:
         """Stand there: the run is the current one in this block, and what is recorded belongs to what ran there.
 
-        Raises NotFoundError and UsageError in another process if the run is not there, or has ended.
+        Raises RunEndedError if the run has ended; in another process NotFoundError if it is not there, and UsageError
+        if no one writes it.
         """
         status = self._status()
+        status._recorder.writer.check_open()
         token = enter(status)
         try:
             with status._recorder.placed(self.position, self.outer):

@@ -1,4 +1,4 @@
-"""A Kedro project in a folder, and the sessions that a process of its own runs in it: `python kedro_project.py FOLDER`."""
+"""A Kedro project in a folder, and the sessions that are run in it: `python kedro_project.py FOLDER`."""
 
 from __future__ import annotations
 
@@ -101,10 +101,11 @@ def main(folder: Path) -> None:
     for method in ("fork", "spawn"):
         multiprocessing.set_start_method(method, force=True)
         session(folder, roots / method, ParallelRunner(max_workers=2))
+    multiprocessing.set_start_method("fork", force=True)
     for name, runner in (("failing", SequentialRunner()), ("dying", ParallelRunner(max_workers=1))):
         try:
             session(folder, roots / name, runner, name)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  (which one is printed)
             print(name, type(error).__name__, error)
     with Status(name="mine", root=roots / "current") as status:
         for _ in range(2):

@@ -62,7 +62,7 @@ class RunfolioHooks:
     has, and named after the pipeline unless `name` is among them. A node's inputs and outputs that are tables are
     the step's input and result: the table itself where there is one, else a dict of them by dataset. A node follows the
     one that made its first input that a node made; its snapshots name all its datasets in their context. Data that
-    can't be described or stored are told by a message of the step and a WriteWarning.
+    can't be stored are told by a message of the step and a WriteWarning.
     """
 
     def __init__(self, **options: Any) -> None:
