@@ -172,8 +172,8 @@ def scan(
 ) -> Iterator[RunRow]:
     """The runs under a root, newest first, each read when its turn comes.
 
-    Filters are those of `list_runs`, with aware times; no states are all states. Raises UsageError for an unknown state,
-    NotFoundError if the root is a file.
+    Filters are those of `list_runs`, with aware times; no states are all states. Raises UsageError for an unknown
+    state, NotFoundError if the root is a file.
     """
     chosen = _Filter(states=states, name=name, tags=tags, since=since, until=until)
     is_meant = chosen.of_row()

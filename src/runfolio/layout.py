@@ -105,7 +105,7 @@ def new_run_id(start: datetime, name: str | None) -> str:
 
 def start_text(start: datetime) -> str:
     """The second of a start in UTC, as a run id begins with it."""
-    return start.strftime("%Y%m%dT%H%M%S")
+    return f"{start:%Y%m%dT%H%M%S}".zfill(15)
 
 
 def start_of(run_id: str) -> str | None:
