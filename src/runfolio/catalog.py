@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from fnmatch import translate
 from itertools import groupby
 from os import PathLike
@@ -41,6 +41,9 @@ STATES: tuple[str, ...] = get_args(State)
 _NEVER = datetime.min.replace(tzinfo=UTC)
 _AFTER_ALL = datetime.max.replace(tzinfo=UTC)
 _ENDED = ("completed", "failed")
+_SLACK = timedelta(minutes=1)
+"""So long after the second in the name of its folder a run may say that it began."""
+
 _USUAL_SIZE = 64 * 1024
 """A `run.json` is about 1 kB; one that is larger than this is read with more care and more slowly."""
 
@@ -139,7 +142,7 @@ class _Filter(Struct, frozen=True, kw_only=True):
 
     def of_name(self) -> Callable[[str], bool]:
         """Whether a folder can be meant by its name, which begins with the second in which its run did."""
-        first = "" if self.since is None else layout.start_text(self.since)
+        first = "" if self.since is None else layout.start_text(max(self.since, _NEVER + _SLACK) - _SLACK)
         last = "~" if self.until is None else layout.start_text(self.until)
         return lambda name: first <= (layout.start_of(name) or first) <= last
 
