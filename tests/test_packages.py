@@ -21,6 +21,7 @@ _ = yaml
 def nothing_known(monkeypatch: pytest.MonkeyPatch) -> None:
     """No folder was looked at before."""
     monkeypatch.setattr(packages, "_folders", {})
+    monkeypatch.setattr(packages, "_last", {})
 
 
 @pytest.fixture

@@ -224,9 +224,9 @@ class TestRepository:
         (tmp_path / "a").mkdir()
         monkeypatch.chdir(tmp_path / "a")
         monkeypatch.setattr(sys.modules["__main__"], "__file__", str(tmp_path / "b" / "train.py"))
-        assert provenance._places() == [tmp_path / "b", tmp_path / "a"]
+        assert provenance._places() == [str(tmp_path / "b"), str(tmp_path / "a")]
         monkeypatch.setattr(sys, "prefix", str(tmp_path / "b"))  # a script that is installed is not the code
-        assert provenance._places() == [tmp_path / "a"]
+        assert provenance._places() == [str(tmp_path / "a")]
 
     @pytest.mark.skipif(not shutil.which("git"), reason="git is not installed")
     def test_it_is_that_of_the_script(self, tmp_path: Path):

@@ -31,15 +31,16 @@ class _Distribution(Struct, frozen=True):
     info: str
 
 
-class _Found(Struct):
-    """What is known of the modules of one folder: its distributions, and those of the modules looked for."""
+class _Folder(Struct):
+    """What is known of one folder: its distributions by their plain names, and by the modules looked for."""
 
     stamp: int
-    distributions: list[_Distribution]
+    by_name: dict[str, _Distribution]
     by_module: dict[str, list[_Distribution]]
 
 
-_folders: dict[str, _Found] = {}
+_folders: dict[str, _Folder] = {}
+_last: dict[bool, tuple[int, list[Version]]] = {}
 
 
 def imported(*, thorough: bool) -> list[Version]:
@@ -47,6 +48,17 @@ def imported(*, thorough: bool) -> list[Version]:
 
     Those that are not named as their modules are found only if it is `thorough`, which may take some milliseconds.
     """
+    count = len(sys.modules)
+    for kind in (True, thorough):
+        known, found = _last.get(kind, (0, []))
+        if known == count:  # as a rule nothing else is imported from one run of a process to the next
+            return list(found)
+    found = _found(thorough=thorough)
+    _last[thorough] = count, found
+    return list(found)
+
+
+def _found(*, thorough: bool) -> list[Version]:
     found = {"runfolio": Version("runfolio", __version__)}
     for module, folder in _imported():
         for one in _distributions_of(module, folder, thorough=thorough):
@@ -71,30 +83,32 @@ def _distributions_of(module: str, folder: str, *, thorough: bool) -> list[_Dist
     found = _listed(folder)
     if module in found.by_module:
         return found.by_module[module]
-    same = [one for one in found.distributions if _plain(one.name) == _plain(module)]
-    if same or thorough:
-        found.by_module[module] = same or _holders(module, folder, found.distributions)
+    same = found.by_name.get(_plain(module))
+    if same is not None or thorough:
+        found.by_module[module] = _holders(module, folder, found) if same is None else [same]
     return found.by_module.get(module, [])
 
 
-def _listed(folder: str) -> _Found:
+def _listed(folder: str) -> _Folder:
     with suppress(OSError):
         stamp = os.stat(folder).st_mtime_ns  # noqa: PTH116
         found = _folders.get(folder)
         if found is None or found.stamp != stamp:
-            named = filter(None, map(_INFO.fullmatch, os.listdir(folder)))  # noqa: PTH208
+            infos = (name for name in os.listdir(folder) if name.endswith("-info"))  # noqa: PTH208
+            named = filter(None, map(_INFO.fullmatch, infos))
             known = [_Distribution(one["name"], one["version"], one[0]) for one in named]
-            found = _folders[folder] = _Found(stamp, known, {})
+            found = _folders[folder] = _Folder(stamp, {_plain(one.name): one for one in known}, {})
         return found
-    return _Found(0, [], {})
+    return _Folder(0, {}, {})
 
 
-def _holders(module: str, folder: str, distributions: list[_Distribution]) -> list[_Distribution]:
+def _holders(module: str, folder: str, found: _Folder) -> list[_Distribution]:
     """The distributions that have files of a module; one of a like name is asked first, and is then the only one."""
-    like = [one for one in distributions if _plain(module) in _plain(one.name)]
-    return next(([one] for one in like if _has(module, folder, one)), None) or [
-        one for one in distributions if one not in like and _has(module, folder, one)
-    ]
+    like = [one for name, one in found.by_name.items() if _plain(module) in name]
+    first = next((one for one in like if _has(module, folder, one)), None)
+    if first is not None:
+        return [first]
+    return [one for one in found.by_name.values() if one not in like and _has(module, folder, one)]
 
 
 def _has(module: str, folder: str, distribution: _Distribution) -> bool:

@@ -12,8 +12,7 @@ import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from itertools import islice
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import ValidationError, convert, structs, to_builtins
 
@@ -22,6 +21,9 @@ from runfolio.masking import masked_command
 from runfolio.records import Configuration, Configured, Event, Input, Provenance, Seed, Version, converted
 from runfolio.repository import repository_of
 from runfolio.values import plain_text
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 EVENTS = ("state", "config", "input")
 """The types of event that tell it."""
@@ -71,7 +73,7 @@ def began(provenance: Provenance | None, folder: Path) -> dict[str, Any]:
     if provenance is None:
         return {}
     try:
-        current = plain_text(os.path.relpath(Path.cwd(), folder))
+        current = plain_text(os.path.relpath(os.getcwd(), folder))  # noqa: PTH109
     except (OSError, ValueError):  # it was removed, or is on another drive
         current = None
     return {_KEY: to_builtins(structs.replace(provenance, folder=current))}
@@ -122,13 +124,16 @@ def _command() -> list[str]:
     return [word if len(word) <= _MOST_LETTERS else f"{word[:_MOST_LETTERS]}…" for word in words]
 
 
-def _places() -> list[Path]:
+def _places() -> list[str]:
     """Where a repository is looked for: around the main script, unless that is installed, and the current folder."""
     script = getattr(sys.modules.get("__main__"), "__file__", None)
-    found: list[Path] = []
-    with suppress(OSError):  # the current folder was removed
-        if isinstance(script, str):
-            found.append(Path(script).absolute().parent)
-        found.append(Path.cwd())
-    installed = {sys.prefix, sys.base_prefix}
-    return [one for one in found if not any(one.is_relative_to(home) for home in installed)]
+    found: list[str] = []
+    with suppress(OSError, ValueError):  # the current folder was removed
+        if isinstance(script, str) and not os.path.abspath(script).startswith(_installed()):  # noqa: PTH100
+            found.append(os.path.dirname(os.path.realpath(script)))  # noqa: PTH120
+        found.append(os.getcwd())  # noqa: PTH109  (paths as text, for every run takes this way)
+    return found
+
+
+def _installed() -> tuple[str, ...]:
+    return tuple(os.path.join(home, "") for home in (sys.prefix, sys.base_prefix))  # noqa: PTH118

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import time
 from contextlib import suppress
-from pathlib import Path
 
 from runfolio.records import Repository
 from runfolio.values import plain_text
@@ -27,10 +26,10 @@ _UNBORN = "(initial)"
 _ELSEWHERE = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY", "GIT_NAMESPACE")
 """Variables by which a git hook would be told of another repository than that of the folder."""
 
-_answers: dict[Path, tuple[float, Repository | None]] = {}
+_answers: dict[str, tuple[float, Repository | None]] = {}
 
 
-def repository_of(*folders: Path) -> Repository | None:
+def repository_of(*folders: str | os.PathLike[str]) -> Repository | None:
     """The repository of the first of these folders that is in one; None if there is none, or git can't tell.
 
     The tree is dirty if a file that git knows differs from the commit; files that git does not know don't count.
@@ -47,15 +46,18 @@ def repository_of(*folders: Path) -> Repository | None:
     return found
 
 
-def _top_of(folder: Path) -> Path | None:
+def _top_of(folder: str | os.PathLike[str]) -> str | None:
     """The folder of the work tree that a folder is in."""
     with suppress(OSError, ValueError):
-        whole = Path(os.path.realpath(folder))
-        return next((one for one in (whole, *whole.parents) if os.path.lexists(one / ".git")), None)
+        top, above = "", os.path.realpath(folder)
+        while top != above:
+            top, above = above, os.path.dirname(above)  # noqa: PTH120  (a Path takes ten times as long)
+            if os.path.lexists(f"{top}/.git"):
+                return top
     return None
 
 
-def _asked(top: Path) -> Repository | None:
+def _asked(top: str) -> Repository | None:
     told, is_late = _git(top, _STATUS, SECONDS)
     if told is not None:
         return _of_status(told)
@@ -80,14 +82,14 @@ def _branch(name: str) -> str | None:
     return None if name in _NO_BRANCH or not name else name
 
 
-def _git(top: Path, words: tuple[str, ...], seconds: float) -> tuple[str | None, bool]:
+def _git(top: str, words: tuple[str, ...], seconds: float) -> tuple[str | None, bool]:
     """What git says, None if it fails; and whether it took too long."""
     import subprocess  # noqa: PLC0415  (it takes 3 ms, and not all code is in a repository)
 
     environment = {name: value for name, value in os.environ.items() if name not in _ELSEWHERE}
     try:
         done = subprocess.run(  # noqa: S603  (the words are ours)
-            ["git", "-C", os.fspath(top), *words],  # noqa: S607  (git is where the user has it)
+            ["git", "-C", top, *words],  # noqa: S607  (git is where the user has it)
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
