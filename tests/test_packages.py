@@ -80,7 +80,8 @@ def test_a_list_of_files_tells_or_a_list_of_modules(site: Path):
 
 
 def test_one_that_is_installed_later_is_found(site: Path):
-    versions()
+    install(site, "early_one-1.0.dist-info", "early_one")
+    assert versions()["early_one"] == "1.0"
     install(site, "late_one-3.1.dist-info", "late_one")
     assert versions(thorough=False)["late_one"] == "3.1"
 
