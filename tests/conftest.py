@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import signal
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -17,6 +18,9 @@ from runfolio.errors import RunEndedError
 
 settings.register_profile("facts", derandomize=True, deadline=None, print_blob=True)
 settings.load_profile("facts")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in what a shell runs in the background; children inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -3,8 +3,10 @@
 - ```python blocks of a page run in order, in one namespace.
 - ```sh blocks of runs/README.md run in order; `cd` holds for those behind it. A block with `tail -F` is stopped as soon
   as it printed what is shown.
-- ```console blocks of README, docs/pipelines.md and docs/history.md run in order; a line that begins with `$ ` is a
-  command, the lines behind it are its output. Each block is one shell that begins in the repository's top folder.
+- ```console blocks of README and of pipelines.md, history.md and code.md in docs run in order; a line that begins with
+  `$ ` is a command, the lines behind it are its output. Each block is one shell that begins in the repository's top
+  folder.
+- Blocks that need a package which is an extra of this one are skipped aloud where it is not installed.
 - A ```yaml block is the file `pipeline.yaml` for the blocks behind it.
 - ```sql blocks are run by DuckDB; a row is shown with ` | ` between its values.
 - A ```text block is what the block before it prints. `…` in shown output stands for any text.
@@ -31,6 +33,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import redirect_stdout
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -49,8 +52,7 @@ from .test_schemas import problems, record_every_kind
 REPOSITORY = Path(__file__).parent.parent
 EXAMPLE = "20261123T085921Z-penguins-cfy9"
 README, RECIPES, FORMAT, PIPELINES = "README.md", "runs/README.md", "docs/format.md", "docs/pipelines.md"
-HISTORY = "docs/history.md"
-PROVENANCE = "docs/provenance.md"
+HISTORY, CODE, PROVENANCE = "docs/history.md", "docs/code.md", "docs/provenance.md"
 PAGES = sorted({README, RECIPES, *(str(path.relative_to(REPOSITORY)) for path in REPOSITORY.glob("docs/*.md"))})
 MODULES = sorted(
     module.name
@@ -133,6 +135,18 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "PATH": path, "LC_ALL": "C.UTF-8"}
 
 
+EXTRAS = {
+    "sklearn": r"(?:from|import) (?:runfolio\.integrations\.)?sklearn",
+    "kedro": r"(?:from|import) .*kedro|kedro run",
+}
+"""The packages that extras install, by what tells that a block needs them."""
+
+
+def missing_for(text: str) -> list[str]:
+    """The packages that this block or the name of a module needs, and that are not installed."""
+    return [name for name, told in EXTRAS.items() if re.search(told, text) and find_spec(name) is None]
+
+
 def need(*commands: str) -> None:
     missing = [command for command in commands if shutil.which(command) is None]
     if missing:
@@ -154,6 +168,7 @@ def make_example(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def checkout(tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder like a clone of the repository, as far as the pages need it, and the current one."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KEDRO_DISABLE_TELEMETRY", "1")
     shutil.copytree(REPOSITORY / "examples", tmp_path / "examples")
     make_example(root, monkeypatch)
     return tmp_path
@@ -195,12 +210,16 @@ def test_the_examples_of_a_page_do_what_it_shows(page: str, checkout: Path, monk
         need("bash", "jq", "tail", "sha256sum")
     namespace: dict[str, Any] = {"__name__": "page"}
     shell = Shell(checkout)
+    left_out: set[str] = set()
     for block, shown in blocks:
+        if missing_for(block.text):
+            left_out.update(missing_for(block.text))
+            continue
         if block.language == "python":
             printed = run_python(block, page, namespace)
         elif block.language == "sql":
             printed = run_sql(block.text)
-        elif block.language == "console" and page in (README, PIPELINES, HISTORY, PROVENANCE):
+        elif block.language == "console" and page in (README, PIPELINES, HISTORY, CODE, PROVENANCE):
             run_console(block.text, Shell(checkout))
             continue
         elif block.language == "yaml":
@@ -214,6 +233,8 @@ def test_the_examples_of_a_page_do_what_it_shows(page: str, checkout: Path, monk
         else:
             continue
         assert shown is None or is_shown(printed, shown), f"{page}, line {block.line} printed:\n{printed}"
+    if left_out:
+        pytest.skip(f"all but the blocks that need {', '.join(sorted(left_out))}, which is not installed")
 
 
 def test_the_two_commands_are_those_that_ci_runs() -> None:
@@ -422,6 +443,8 @@ def test_the_reader_that_the_page_shows_finds_what_runfolio_finds(root: Path, pe
 
 @pytest.mark.parametrize("name", MODULES)
 def test_the_examples_in_a_modules_docstrings_are_true(name: str, root: Path) -> None:
+    if missing := missing_for(f"import {name}"):
+        pytest.skip(f"not installed: {', '.join(missing)}")
     module = importlib.import_module(name)
     failed, _ = doctest.testmod(module, extraglobs={"root": root}, verbose=False)
     assert failed == 0
@@ -429,5 +452,11 @@ def test_the_examples_in_a_modules_docstrings_are_true(name: str, root: Path) ->
 
 def test_there_are_examples_in_docstrings() -> None:
     finder = doctest.DocTestFinder(exclude_empty=True)
-    examples = [test for name in MODULES for test in finder.find(importlib.import_module(name)) if test.examples]
+    examples = [
+        test
+        for name in MODULES
+        if not missing_for(f"import {name}")
+        for test in finder.find(importlib.import_module(name))
+        if test.examples
+    ]
     assert len(examples) > 20

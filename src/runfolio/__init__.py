@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from runfolio.schema import Field, Schema
     from runfolio.sidebyside import compare_runs
     from runfolio.status import Status
+    from runfolio.tracking import tracked
 
 __all__ = [
     "Executor",
@@ -34,6 +35,7 @@ __all__ = [
     "follow_root",
     "list_runs",
     "load_run",
+    "tracked",
 ]
 
 _HOMES = {
@@ -48,6 +50,7 @@ _HOMES = {
     "follow_root": "following",
     "list_runs": "catalog",
     "load_run": "run",
+    "tracked": "tracking",
 }
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from runfolio import root as roots
 from runfolio.errors import UsageError
 from runfolio.history import History
 from runfolio.policy import Policy, access_of
@@ -64,7 +65,14 @@ def under_way(folder: Path) -> Attempt:
     return _attempt(folder, run, header, start)
 
 
+def refuse_archive(folder: Path) -> None:
+    """Raise UsageError for an archived run: nothing is written into one."""
+    if roots.is_archive(str(folder)):
+        raise UsageError(f"{folder} is an archive, which is only read", remedy="unpack it, and go on with the folder")
+
+
 def _opened(folder: Path) -> tuple[Run, Header, datetime]:
+    refuse_archive(folder)
     run = Run(folder)
     header, start = run._header(), run.start_time
     if header is None or start is None:

@@ -25,7 +25,7 @@ from runfolio.arguments import optional_text, texts
 from runfolio.clock import SYSTEM, Clock, in_utc
 from runfolio.codec import BadLine
 from runfolio.errors import RunfolioError, UsageError
-from runfolio.files import READ_FLAGS, journals, result_files
+from runfolio.files import READ_FLAGS, journal_bytes, result_files
 from runfolio.records import Failure, Manifest, State, briefly
 
 if TYPE_CHECKING:
@@ -150,10 +150,15 @@ def one_line(failure: Failure) -> str:
     return ": ".join(filter(None, (failure.type, lines[0] if lines else "")))
 
 
+def row_in(folder: str, clock: Clock = SYSTEM) -> RunRow | None:
+    """The row of a folder; None if there is no run in it."""
+    return _ended(folder) or _read(folder, clock)
+
+
 def _rows(base: Path, clock: Clock) -> Iterator[RunRow]:
     prefix = os.path.join(base, "")  # noqa: PTH118  (a Path a run would take as long as reading it)
     for _, names in groupby(roots.candidates(base), layout.start_of):
-        rows = (_ended(prefix + name) or _read(prefix + name, clock) for name in names)
+        rows = (row_in(prefix + name, clock) for name in names)
         # Folders tell the second in which a run started; within it the runs themselves do.
         yield from sorted(filter(None, rows), key=lambda row: row.start_time or _NEVER, reverse=True)
 
@@ -238,7 +243,7 @@ def last_time(run: RunView) -> datetime | None:
 
 def _size(folder: Path) -> int:
     """The bytes of journals and results, as `run.json` has them once the run ended."""
-    return sum(path.lstat().st_size for _, _, path in journals(folder)) + sum(size for _, size in result_files(folder))
+    return journal_bytes(folder) + sum(size for _, size in result_files(folder))
 
 
 def _wanted(states: Iterable[str]) -> frozenset[str]:

@@ -6,7 +6,7 @@ import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from stat import S_ISREG
+from stat import S_IFDIR, S_IFREG, S_ISREG
 from typing import TYPE_CHECKING
 
 from runfolio import layout
@@ -47,7 +47,16 @@ def open_within(folder: Path, name: str) -> int:
         with _folder(folder / inner) as fd:
             return _open_regular(folder / name, str(folder / name) if fd is None else last, fd)
     except NotADirectoryError as error:
+        with suppress(NotADirectoryError):
+            return _open_member(folder / name)
         raise _irregular(folder / inner, "no folder") from error
+
+
+def _open_member(path: Path) -> int:
+    """The same for a file of an archived run. Raises NotADirectoryError if the path leads into none."""
+    from runfolio import members  # noqa: PLC0415  (few runs are archived)
+
+    return members.open_member(path)
 
 
 @contextmanager
@@ -71,6 +80,8 @@ def _folder(path: Path) -> Iterator[int | None]:
 def _open_regular(path: Path, name: str, folder: int | None) -> int:
     try:
         fd = os.open(name, READ_FLAGS, dir_fd=folder)
+    except NotADirectoryError:
+        return _open_member(path)
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise _irregular(path, "a symbolic link") from error
@@ -186,26 +197,80 @@ def first_hole(fd: int) -> int | None:
 
 def journals(folder: Path) -> list[tuple[str, str, Path]]:
     """Kind, writer and path of each journal in a folder. Raises FormatError if the folder can't be read."""
-    found = ((layout.parse_journal_name(name), name) for name in _names(folder))
+    found = ((layout.parse_journal_name(name), name) for name in names_of(folder))
     return [(*parsed, folder / name) for parsed, name in found if parsed is not None]
 
 
 def locks(folder: Path) -> list[tuple[str, Path]]:
     """Writer and path of each lock file in a folder. Raises FormatError if the folder can't be read."""
     suffix = layout.lock_name("")
-    return [(name.removesuffix(suffix), folder / name) for name in _names(folder) if name.endswith(suffix)]
+    return [(name.removesuffix(suffix), folder / name) for name in names_of(folder) if name.endswith(suffix)]
 
 
-def _names(folder: Path) -> list[str]:
+def modes(folder: Path) -> dict[str, int]:
+    """The names in a run folder, in order, with the mode of each; a link is not followed. Raises OSError.
+
+    An archived run has files, and a folder of results.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            found = list(_modes(entries))
+    except NotADirectoryError:
+        names = _archived(folder)
+        if names is None:
+            raise
+        found = [(name, S_IFDIR if inner else S_IFREG) for name, inner, _ in (path.partition("/") for path in names)]
+    return dict(sorted(found))
+
+
+def _modes(entries: Iterator[os.DirEntry[str]]) -> Iterator[tuple[str, int]]:
+    for entry in entries:
+        with suppress(OSError):  # it was removed meanwhile
+            yield os.fsencode(entry.name).decode(errors="replace"), entry.stat(follow_symlinks=False).st_mode
+
+
+def _archived(folder: Path) -> dict[str, int] | None:
+    """The files of an archived run by their names, with their sizes; None of what is no archive."""
+    from runfolio import members  # noqa: PLC0415  (few runs are archived)
+
+    place = members.place_of(folder)
+    return None if place is None else {name: member.bytes for name, member in members.members(place).items()}
+
+
+def is_there(folder: Path, name: str) -> bool:
+    """Whether a run folder, or an archived run, has a file of that name, of whatever kind."""
+    return os.path.lexists(folder / name) or name in (_archived(folder) or ())
+
+
+def place_of(fd: int, path: Path) -> tuple[tuple[int, int], os.stat_result]:
+    """What tells an open file from another that takes its name, and what the system says of it."""
+    found = os.fstat(fd)
+    if found.st_nlink == 0:  # it is the copy of an archived one, or was removed
+        from runfolio import members  # noqa: PLC0415  (few runs are archived)
+
+        return members.identity(path) or (found.st_dev, found.st_ino), found
+    return (found.st_dev, found.st_ino), found
+
+
+def names_of(folder: Path) -> list[str]:
+    """The names in a run folder, in order. Raises FormatError if it can't be read."""
     try:
         return sorted(path.name for path in folder.iterdir())
+    except NotADirectoryError as error:
+        names = _archived(folder)
+        if names is None:
+            raise _gone(error, folder) from error
+        return sorted(name for name in names if "/" not in name)
     except OSError as error:
-        gone = isinstance(error, (FileNotFoundError, NotADirectoryError))
-        if not gone:
+        if not isinstance(error, FileNotFoundError):
             raise unreadable(error, folder) from error
-        raise FormatError(
-            f"no run folder at {folder}: {error.strerror}", remedy="`runfolio ls` lists the runs", file=str(folder)
-        ) from error
+        raise _gone(error, folder) from error
+
+
+def _gone(error: OSError, folder: Path) -> FormatError:
+    return FormatError(
+        f"no run folder at {folder}: {error.strerror}", remedy="`runfolio ls` lists the runs", file=str(folder)
+    )
 
 
 def result_files(folder: Path) -> Iterator[tuple[str, int]]:
@@ -214,9 +279,22 @@ def result_files(folder: Path) -> Iterator[tuple[str, int]]:
     Where the folder of results is a symbolic link there are none. Raises OSError if it can't be read.
     """
     results = folder / layout.RESULTS_FOLDER
-    gone = suppress(FileNotFoundError, NotADirectoryError)
-    with gone, _folder(results) as fd, os.scandir(results if fd is None else fd) as entries:
-        yield from [found for entry in entries if (found := _result_file(entry)) is not None]
+    try:
+        with _folder(results) as fd, os.scandir(results if fd is None else fd) as entries:
+            found = [found for entry in entries if (found := _result_file(entry)) is not None]
+    except FileNotFoundError:
+        return
+    except NotADirectoryError:
+        found = [(name, size) for name, size in (_archived(folder) or {}).items() if layout.is_result_name(name)]
+    yield from found
+
+
+def journal_bytes(folder: Path) -> int:
+    """The bytes of all journals. Raises FormatError if the folder can't be read, OSError if one can't."""
+    archived = _archived(folder)
+    if archived is not None:
+        return sum(size for name, size in archived.items() if layout.parse_journal_name(name))
+    return sum(path.lstat().st_size for _, _, path in journals(folder))
 
 
 def _result_file(entry: os.DirEntry[str]) -> tuple[str, int] | None:

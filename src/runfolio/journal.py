@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from runfolio.files import open_regular, remove, sync_folder, write_error
+from runfolio.files import open_regular, place_of, remove, sync_folder, write_error
 from runfolio.limits import MAX_LINE
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ class Tail:
         except FileNotFoundError:
             return
         try:
-            size = self._begin(os.fstat(fd))
+            size = self._begin(*place_of(fd, self.path))
             while self.offset < size:
                 length, lines = _complete_lines(fd, self.offset, size, self._searched)
                 if not length:
@@ -142,9 +142,8 @@ class Tail:
         finally:
             os.close(fd)
 
-    def _begin(self, found: os.stat_result) -> int:
+    def _begin(self, place: tuple[int, int], found: os.stat_result) -> int:
         """The size of the file, which is read anew if it is another one or was cut."""
-        place = found.st_dev, found.st_ino
         if self._place not in (None, place) or found.st_size < self.offset:
             self.offset = self.lines = self.rest = self._searched = 0
             self.restarts += 1

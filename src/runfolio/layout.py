@@ -37,6 +37,8 @@ FORMAT_VERSION = 1
 RUN_FILE = "run.json"
 SUMS_FILE = "SHA256SUMS"
 RESULTS_FOLDER = "results"
+ARCHIVE_SUFFIX = ".zip"
+"""An archive is one zip file of a run folder, beside which it stands."""
 
 MAIN_WRITER = "main"
 
@@ -189,3 +191,17 @@ def is_result_name(name: str) -> bool:
     (True, False)
     """
     return re.fullmatch(_RESULT, name) is not None
+
+
+def is_own(name: str) -> bool:
+    """Whether a file directly in a run folder is one of the run's, by its name.
+
+    >>> [name for name in ("run.json", "events.jsonl", "main.lock", "notes.txt") if is_own(name)]
+    ['run.json', 'events.jsonl', 'main.lock']
+    """
+    return (
+        name in (RUN_FILE, SUMS_FILE)
+        or parse_journal_name(name) is not None
+        or is_config_name(name)
+        or is_lock_name(name)
+    )

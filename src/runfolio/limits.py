@@ -12,6 +12,7 @@ import os
 from runfolio.errors import TooLargeError, UsageError
 
 __all__ = [
+    "MAX_DIRECTORY",
     "MAX_FINDINGS",
     "MAX_LINE",
     "MAX_METADATA",
@@ -27,6 +28,9 @@ MAX_LINE = 16 * 1024 * 1024
 
 MAX_SUMS = 64 * 1024 * 1024
 """So many bytes of `SHA256SUMS` are read."""
+
+MAX_DIRECTORY = 64 * 1024 * 1024
+"""So many bytes of a zip file's directory are read: about half a million files."""
 
 MAX_REPORT = 256 * 1024 * 1024
 """A JSON report of more bytes than this is verified by its digest alone."""

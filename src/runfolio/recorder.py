@@ -33,7 +33,7 @@ from runfolio.records import (
     Timing,
 )
 from runfolio.schema import Schemas
-from runfolio.standing import Standing
+from runfolio.standing import Standing, key_of
 from runfolio.writer import Writer
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class Running:
         recorder: Recorder,
         names: tuple[str, str, str],
         context: dict[str, Any],
-        parent: Running | None,
+        parent: Running | Outer | None,
         record_id: str,
     ) -> None:
         self.module_name, self.experiment_name, self.step_name = names
@@ -101,6 +101,19 @@ class Running:
         return max(wall, 0.0), max(cpu, 0.0)
 
 
+class Outer(Struct, frozen=True, kw_only=True):
+    """What runs in another thread or process, for work that was handed out there: it is timed where it runs."""
+
+    module_name: str
+    experiment_name: str
+    step_name: str
+    record_id: str
+    snapshot_id: str | None
+
+    def leave_out(self, since: tuple[float, float]) -> None:
+        """Nothing: what is recorded here takes no time there."""
+
+
 class Held:
     """The last sample of progress that is not written yet, and when one is due again."""
 
@@ -108,14 +121,14 @@ class Held:
 
     def __init__(self, due: float) -> None:
         self.due = due
-        self.sample: tuple[Running | None, float, float | None, str | None] | None = None
+        self.sample: tuple[Running | Outer | None, float, float | None, str | None] | None = None
 
 
 class _Thread(threading.local):
     """What one thread runs, the innermost last, and where it stands since the last restore that it knows of."""
 
     def __init__(self) -> None:
-        self.running: list[Running] = []
+        self.running: list[Running | Outer] = []
         self.position = Position()
         self.restores = 0
 
@@ -136,10 +149,11 @@ class Recorder:
         self._last: Snapshot[Metadata] | None = None
         self._failed: tuple[str, str] | None = None
         self._progress: dict[str | None, Held] = {}
+        self._numbers: dict[str, int] = {}
         forks.register(self)
 
     @property
-    def innermost(self) -> Running | None:
+    def innermost(self) -> Running | Outer | None:
         """What runs innermost in this thread: a step, or a timing that was begun by hand."""
         running = self.thread.running
         return running[-1] if running else None
@@ -157,9 +171,56 @@ class Recorder:
         self.thread.restores, self.thread.position = self._restores, position
 
     @property
-    def step_running(self) -> Running | None:
+    def step_running(self) -> Running | Outer | None:
         """The step that runs innermost in this thread."""
         return next((running for running in reversed(self.thread.running) if running.snapshot_id is not None), None)
+
+    # Places
+
+    @property
+    def outer(self) -> Outer | None:
+        """What runs innermost in this thread, as others are told of it."""
+        found = self.innermost
+        if found is None or isinstance(found, Outer):
+            return found
+        return Outer(**_names(found), record_id=found.record_id, snapshot_id=found.snapshot_id)  # type: ignore[arg-type]
+
+    @contextmanager
+    def placed(self, position: Position, outer: Outer | None) -> Iterator[None]:
+        """Let this thread stand at that position, inside of what runs elsewhere, until the block ends."""
+        thread = self.thread
+        before = thread.running, thread.position, thread.restores
+        thread.running = [] if outer is None else [outer]
+        self.move_to(position)
+        try:
+            yield
+        finally:
+            thread.running, thread.position, thread.restores = before
+            if outer is not None and self.writer.guest and not self.writer.is_over:
+                with self.mutex:  # whoever runs it does not know of the samples of another process
+                    self.flush_progress(outer.record_id)
+
+    @contextmanager
+    def named(self, after: Position, module: str, experiment: str) -> Iterator[str]:
+        """A name for an experiment that makes a key of its own: as it is, or numbered; free again if the block fails.
+
+        Another process can't be asked which it takes, so that those of a guest end in its writer's id.
+        """
+        with self.mutex:
+            own = f"{experiment}_{self.writer.segment().writer}" if self.writer.guest else experiment
+            base = key_of((*after.path, PathStep(module, own)))
+            number, found = self._numbers.get(base, 0), ""
+            while not found or key_of((*after.path, PathStep(module, found))) in self._keys:
+                number += 1
+                found = own if number == 1 else f"{own}_{number}"
+            self._numbers[base] = number
+        try:
+            yield found
+        except BaseException:
+            with self.mutex:
+                if self._numbers.get(base) == number:
+                    self._numbers[base] = number - 1
+            raise
 
     def _after_fork(self) -> None:
         """In a forked child: no other thread holds the mutex, and the parent's segment is not this process's."""
@@ -339,7 +400,7 @@ class Recorder:
 
     # Progress and messages
 
-    def progress(self, running: Running | None, done: float, total: float | None, unit: str | None) -> None:
+    def progress(self, running: Running | Outer | None, done: float, total: float | None, unit: str | None) -> None:
         """Take a sample of progress: written if the last one written is old enough, else kept until then."""
         record_id = running.record_id if running else None
         now = self._monotonic()
@@ -352,7 +413,7 @@ class Recorder:
             self._sample(running, done, total, unit)
             self._progress[record_id] = Held(now + PROGRESS_SECONDS)
 
-    def _sample(self, running: Running | None, done: float, total: float | None, unit: str | None) -> None:
+    def _sample(self, running: Running | Outer | None, done: float, total: float | None, unit: str | None) -> None:
         record_id = running.record_id if running else None
         self.writer.event("progress", **_names(running), record_id=record_id, done=done, total=total, unit=unit)
 
@@ -362,7 +423,7 @@ class Recorder:
         if held is not None and held.sample is not None:
             self._sample(*held.sample)
 
-    def log(self, running: Running | None, message: str, level: str, context: dict[str, Any]) -> Event:
+    def log(self, running: Running | Outer | None, message: str, level: str, context: dict[str, Any]) -> Event:
         """Write a message."""
         record_id = running.record_id if running else None
         with self.mutex:
@@ -411,6 +472,7 @@ class Recorder:
         with self.mutex:
             event = self.writer.event("restore", snapshot_id=snapshot_id)
             self._keys = set(standing.results)
+            self._numbers.clear()
             self._last = standing.last
             self._restored = Position(standing.path, standing.passed_on)
             self._restores += 1
@@ -476,7 +538,7 @@ class Recorder:
         self.snapshot(*names, Metadata(schemas, schemas), context)
 
 
-def _names(running: Running | None) -> dict[str, str | None]:
+def _names(running: Running | Outer | None) -> dict[str, str | None]:
     if running is None:
         return {}
     return {

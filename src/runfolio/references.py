@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from runfolio import codec, layout
 from runfolio.codec import BadLine
+from runfolio.files import names_of
 from runfolio.journal import Tail
 from runfolio.records import Configured, Finding, Header, converted
 from runfolio.run import Run
@@ -83,7 +84,7 @@ def _known(run: Run) -> set[Reference]:
 
 
 def _configurations(run: Run) -> list[str]:
-    return [path.name for path in run._history.folder.iterdir() if layout.is_config_name(path.name)]
+    return list(filter(layout.is_config_name, names_of(run._history.folder)))
 
 
 def _named(record: Any) -> Iterator[Reference]:

@@ -21,6 +21,7 @@ from msgspec import Struct, json, to_builtins
 
 from runfolio import codec, layout, manifest, provenance
 from runfolio import root as roots
+from runfolio.attempt import refuse_archive
 from runfolio.clock import in_utc
 from runfolio.errors import FormatError, UsageError
 from runfolio.files import beside, open_within, result_files, sync_folder, write_error
@@ -78,6 +79,7 @@ def repair(
     `load_run` raises.
     """
     folder = roots.find(run, root).resolve()
+    refuse_archive(folder)
     source = Run(folder)
     if is_alive(source):
         raise UsageError(

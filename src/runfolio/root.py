@@ -19,7 +19,7 @@ _EVENTS = layout.journal_name("event", layout.MAIN_WRITER)
 
 
 def find(run: str | PathLike[str], root: str | PathLike[str] | None = None) -> Path:
-    """The folder of a run named by path, id, unique prefix of an id, or `"latest"`.
+    """The folder of a run named by path, id, unique prefix of an id, or `"latest"`; or the archive of one, by its path.
 
     Raises NotFoundError, which lists the candidates of a prefix that is not unique.
     """
@@ -28,7 +28,7 @@ def find(run: str | PathLike[str], root: str | PathLike[str] | None = None) -> P
     text = layout.path_text(run, "run")
     path = pathlib.Path(text)
     if os.sep in text or path.is_absolute() or text in (".", ".."):
-        if os.path.isdir(text):  # noqa: PTH112  (which does not raise, whatever the text)
+        if os.path.isdir(text) or is_archive(text):  # noqa: PTH112  (which does not raise, whatever the text)
             return path
         raise NotFoundError(f"no run folder at {text}", remedy="`runfolio ls` lists the runs", file=text)
     base = layout.root_of(root)
@@ -41,8 +41,10 @@ def find(run: str | PathLike[str], root: str | PathLike[str] | None = None) -> P
     if matches:
         some = ", ".join(matches[:5]) + (", …" if len(matches) > 5 else "")  # noqa: PLR2004
         raise NotFoundError(f"{len(matches)} runs begin with {text!r}: {some}", remedy="write more of the id", key=text)
-    if os.path.isfile(os.path.join(text, layout.RUN_FILE)):  # noqa: PTH113, PTH118
+    if os.path.isfile(os.path.join(text, layout.RUN_FILE)) or is_archive(text):  # noqa: PTH113, PTH118
         return path
+    if is_archive(str(base / text)):
+        return base / text
     raise NotFoundError(
         f"no run {text!r} under {base}",
         remedy="`runfolio ls` lists the runs; --root or RUNFOLIO_RUNS names another root",
@@ -57,6 +59,11 @@ def folders(root: Path) -> list[str]:
     """
     prefix = os.path.join(root, "")  # noqa: PTH118  (see candidates)
     return [name for name in candidates(root) if is_run(prefix + name)]
+
+
+def is_archive(path: str) -> bool:
+    """Whether a path is that of a file with an archive's name: what is in it shows when it is read."""
+    return path.endswith(layout.ARCHIVE_SUFFIX) and os.path.isfile(path)  # noqa: PTH113  (never raises)
 
 
 def is_run(folder: str) -> bool:

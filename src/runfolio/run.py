@@ -13,7 +13,7 @@ from runfolio import layout, manifest
 from runfolio import root as roots
 from runfolio.clashes import hidden
 from runfolio.errors import DamageError, DamageWarning, FormatError, RunfolioError
-from runfolio.files import TRANSIENT, journals, locks, result_files, unreadable
+from runfolio.files import TRANSIENT, is_there, journals, locks, result_files, unreadable
 from runfolio.history import History
 from runfolio.limits import MAX_FINDINGS
 from runfolio.lock import Life, probe
@@ -98,7 +98,7 @@ class Run(RunView):
         self._missing: list[Finding] = []
         self._own: list[Finding] = []
         self._lengths: dict[str, SegmentFile] = {}
-        if not journals(folder) and not os.path.exists(folder / layout.RUN_FILE):  # noqa: PTH110  (never raises)
+        if not journals(folder) and not is_there(folder, layout.RUN_FILE):
             raise FormatError(
                 f"{folder} is no run folder: it has neither records nor {layout.RUN_FILE}",
                 remedy="`runfolio ls` lists the runs",

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from os import PathLike
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar
 
-from runfolio import arguments, layout
+from runfolio import arguments, layout, place
 from runfolio.arguments import (
     CHANGE_TYPES,
     OUTCOMES,
@@ -25,6 +25,7 @@ from runfolio.clock import SYSTEM, Clock
 from runfolio.errors import FormatError, NotFoundError, RunfolioError, UsageError, WriteError
 from runfolio.field import ChangeType, Profile
 from runfolio.lock import Life
+from runfolio.place import Carried, Place
 from runfolio.policy import Access, Durability, OnWriteError
 from runfolio.recorder import Position, Recorder, Running
 from runfolio.records import (
@@ -47,9 +48,14 @@ from runfolio.view import RunView
 from runfolio.writer import Writer
 
 if TYPE_CHECKING:
+    from contextvars import Token
     from pathlib import Path
 
     from runfolio.attempt import Attempt
+
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class Status(RunView):
@@ -116,6 +122,8 @@ class Status(RunView):
         self._recorder = Recorder(writer)
         self._timings: dict[str, Running] = {}
         self._entered_by = 0
+        self._entered: Token[Status | None] | None = None
+        self._token = ""
 
     # The run
 
@@ -231,11 +239,14 @@ class Status(RunView):
         self._entered_by = os.getpid()
         if self._recorder.writer.ended is None:
             self.start()  # what is forked in the block then takes part in this run
+        self._entered = place.enter(self)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        place.leave(self._entered)
+        self._entered = None
         guest = self._recorder.writer.guest
         if self._entered_by != os.getpid() or (self._recorder.writer.ended is not None and not guest):
             return  # this is a forked child, and the run its parent's; or it was ended in the block
@@ -259,7 +270,7 @@ class Status(RunView):
         step_name: str = "run",
         context: Mapping[str, Any] | None = None,
     ) -> Step:
-        """A step, to be used in a `with` statement; its snapshots, changes and timing are recorded by themselves.
+        """A step, for a `with` statement or a decorator; its snapshots, changes and timing are recorded by themselves.
 
         `data` is its input (a table, or a dict that holds some), which its result is compared with; without it, that is
         what the step before gave, or got if it gave no table or only described one. The step follows the last one that
@@ -289,6 +300,53 @@ class Status(RunView):
                 f"no step {key_of(path)} was committed", remedy="name the whole path, from its first step", key="after"
             )
         return Position(path, passed_on(path[-1].module_name, metadata))
+
+    def place(self) -> Place:
+        """Where this thread stands in the run, for work that it hands out: a thread or process may enter it.
+
+        What is recorded there is inside of the step that runs here, or follows the last one of this thread. A place can
+        be pickled. Another process joins the run as it enters one, and leaves it as it ends.
+
+        >>> with Status(root=root) as status, status.step("Fit", "all") as step:
+        ...     place = status.place()
+        ...     with place.enter() as worker:  # in another thread or process
+        ...         message = worker.log("part 1 is done")
+        >>> message.module_name, message.record_id == status.timing_records[0].record_id
+        ('Fit', True)
+        """
+        self.start()
+        folder = self.folder
+        if folder is None:
+            raise UsageError(
+                "the run has no folder that others could record into", remedy="see what could not be written"
+            )
+        if not self._token:
+            self._token = layout.token(16)
+            place.register(self._token, self)
+        recorder = self._recorder
+        return Place(
+            folder=str(folder.absolute()),
+            token=self._token,
+            position=recorder.position,
+            outer=recorder.outer,
+            on_write_error=recorder.writer.policy.on_write_error,
+        )
+
+    def carry(self, function: Callable[P, R]) -> Carried[P, R]:
+        """A function to be run by a thread or process of a pool, which records at the place where this is called.
+
+        It can be pickled where the function can. `place` says what is recorded how.
+
+        >>> from concurrent.futures import ThreadPoolExecutor
+        >>> from runfolio import tracked
+        >>> square = tracked(module="Square", experiment="one")(lambda number: number**2)
+        >>> with Status(root=root) as status, ThreadPoolExecutor() as pool:
+        ...     with status.step("Squares", "all") as step:
+        ...         squares = list(pool.map(status.carry(square), [1, 2, 3]))
+        >>> squares, status.get_timing(nested=True)["module_name"].to_list()
+        ([1, 4, 9], ['Square', 'Square', 'Square', 'Squares'])
+        """
+        return self.place().carry(function)
 
     def start_timing(self, module: str, experiment: str, step: str, *, context: Mapping[str, Any] | None = None) -> str:
         """Begin a timing by hand; returns its record_id, to end it with. Inside a step it is a nested one."""

@@ -17,7 +17,7 @@ from msgspec import Raw, Struct, json
 from runfolio import layout, manifest, references
 from runfolio import root as roots
 from runfolio.errors import FormatError, TooLargeError
-from runfolio.files import TRANSIENT, first_hole, open_within, result_files, sha256_of, unreadable
+from runfolio.files import TRANSIENT, first_hole, is_there, modes, open_within, result_files, sha256_of, unreadable
 from runfolio.limits import MAX_FINDINGS, MAX_REPORT
 from runfolio.records import Finding, Part, State
 from runfolio.run import Run
@@ -178,7 +178,7 @@ class _Check:
                     self._check_result_names()
                 else:
                     self._find([Finding(file=name, reason=f"it is {_what(mode)}, and no folder")])
-            elif _is_known(name):
+            elif layout.is_own(name):
                 if not S_ISREG(mode):
                     self._find([Finding(file=name, reason=f"it is {_what(mode)}, and no regular file")])
             elif name.startswith("."):
@@ -258,7 +258,7 @@ class _Check:
             self._find([Finding(file=layout.SUMS_FILE, reason=reason)])
             return
         known = {finding.file for finding in self._findings}
-        if not os.path.lexists(self._folder / name):
+        if not is_there(self._folder, name):
             if name not in known:
                 reason = f"it is missing, and {layout.SUMS_FILE} lists it"
                 self._find([Finding(file=name, reason=reason)])
@@ -322,24 +322,13 @@ def _keep(kept: dict[Finding, None], findings: Iterable[Finding]) -> None:
 
 
 def _entries(folder: Path) -> list[tuple[str, int]]:
-    """The names in a folder, in order, with the mode of each; a link is not followed."""
-    found = []
+    """The names in a folder, in order, with the mode of each; none where it can't be read."""
     try:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                try:
-                    found.append((os.fsencode(entry.name).decode(errors="replace"), entry.stat(follow_symlinks=False)))
-                except OSError:  # it was removed meanwhile
-                    continue
+        return list(modes(folder).items())
     except OSError as error:
         if error.errno in TRANSIENT:
             raise
         return []
-    return sorted((name, stat.st_mode) for name, stat in found)
-
-
-def _is_known(name: str) -> bool:
-    return name in (layout.RUN_FILE, layout.SUMS_FILE) or _is_listed(name) or layout.is_lock_name(name)
 
 
 def _is_listed(name: str) -> bool:

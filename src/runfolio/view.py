@@ -51,11 +51,13 @@ if TYPE_CHECKING:
 
 WRITE_METHODS = frozenset(
     {
+        "carry",
         "close",
         "complete",
         "end_timing",
         "fail",
         "log",
+        "place",
         "progress",
         "record_change",
         "record_snapshot",

@@ -109,6 +109,11 @@ class Writer:
         assert self.history is not None
         return self.history.folder
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the run has ended, or this process has left it: nothing more can be written."""
+        return self._left or self.ended is not None
+
     def segment(self) -> Segment | Void:
         """The segment to write to next, opened if need be. Raises RunEndedError, WriteError.
 

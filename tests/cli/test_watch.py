@@ -104,7 +104,7 @@ _MASKS = (
     (r"<?[\d.]+m?s\b", "SECONDS"),
     (r"[\d.e+,]+ rounds/s|…$", "RATE"),
     (r"process \d+ on \S+,", "process"),
-    (r"^\S+  1 run in", "ROOT  1 run in"),
+    (r"1 run in progress  .*", "1 run in progress  ROOT"),
     (r"(?m)  about SECONDS left", ""),
     (r"(?m)(\d of 60 rounds).*$", r"\1"),
     (r" +", " "),

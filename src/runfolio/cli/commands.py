@@ -24,7 +24,22 @@ WRONG = 2
 INTERRUPTED = 130
 BROKEN_PIPE = 141
 
-_COMMANDS = ("run", "ls", "show", "tail", "watch", "history", "check", "compare", "diff", "export", "verify", "repair")
+_COMMANDS = (
+    "run",
+    "ls",
+    "show",
+    "tail",
+    "watch",
+    "history",
+    "check",
+    "compare",
+    "diff",
+    "export",
+    "verify",
+    "repair",
+    "archive",
+    "prune",
+)
 
 
 class Commands(click.Group):

@@ -14,7 +14,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from runfolio import layout
-from runfolio.errors import DamageError, FormatError, NotFoundError, RunfolioError
+from runfolio.errors import DamageError, FormatError, NotFoundError, RunfolioError, UsageError
 from runfolio.files import open_within, path_of
 from runfolio.frames import MALFORMED
 from runfolio.limits import MAX_METADATA
@@ -153,8 +153,12 @@ class TableFile:
 def dataset(file: Checked) -> Any:
     """The file as an Arrow dataset, once its digest was found to be right; reads verify the checksums of pages.
 
-    Raises DamageError.
+    Raises DamageError, UsageError for an archived run.
     """
+    if file.folder.is_file():
+        raise UsageError(
+            f"{file.folder} is an archive, and a dataset is read by its path", remedy="unpack it, or read()"
+        )
     with opened(file):  # its footer is one that may be read
         pass
     options = ds.ParquetFragmentScanOptions(page_checksum_verification=True, thrift_string_size_limit=MAX_METADATA)

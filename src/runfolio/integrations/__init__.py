@@ -1,0 +1,1 @@
+"""What needs another package installed: each module is imported only when it is asked for."""
