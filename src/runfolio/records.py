@@ -303,7 +303,7 @@ class Configured(Struct, frozen=True, kw_only=True):
     `copy` is the file in the run folder that has it without secrets, `file` the name of the one that it was given as,
     and `base` the folder that its paths start from, relative to the run folder. `sha256` is a digest of all that it
     declares but its section `Run`; `is_whole` tells whether the copy says all that was given, so that the run can be
-    resumed by it.
+    resumed by it. `engine` is what ran it, with its version, where that was not runfolio's own Executor.
     """
 
     copy: str
@@ -314,6 +314,7 @@ class Configured(Struct, frozen=True, kw_only=True):
     on_error: str
     versions: list[Version]
     plan: list[Planned]
+    engine: str | None = None
 
     @property
     def paths(self) -> list[Path]:
