@@ -24,7 +24,7 @@ WRONG = 2
 INTERRUPTED = 130
 BROKEN_PIPE = 141
 
-_COMMANDS = ("run", "ls", "show", "tail", "watch", "history", "check", "diff", "export", "verify", "repair")
+_COMMANDS = ("run", "petsard", "ls", "show", "tail", "watch", "history", "check", "diff", "export", "verify", "repair")
 
 
 class Commands(click.Group):
