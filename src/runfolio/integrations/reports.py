@@ -29,34 +29,33 @@ def storable(data: Any) -> Any:
 
     >>> storable({"details": {1: {"b", "a"}, "scores": (0.5, float("nan"))}, "none": None})
     {'details': {'1': ['a', 'b'], 'scores': [0.5, 'NaN']}, 'none': None}
-
-    Raises ContextError for what is nested more than 64 levels deep.
     """
     if kind_of(data) is not None:
         return data
     if isinstance(data, Mapping):
         return {name: storable(data[key]) for name, key in _names(data).items()}
-    if isinstance(data, list | tuple) and any(_holds_table(item) for item in data):
-        return {str(place): storable(item) for place, item in enumerate(data)}
+    if isinstance(data, list | tuple):
+        items = [storable(item) for item in data]
+        return {str(place): item for place, item in enumerate(items)} if any(map(_holds_table, items)) else items
     return normal(data.tolist() if getattr(data, "ndim", 0) > 0 and hasattr(data, "tolist") else data)
 
 
 def spelled(data: Any) -> tuple[Any, list[str]]:
     """The same form, in which columns of pandas' `object` that hold anything but text are text, and their names.
 
-    For frames with cells that no file holds exactly, such as sets.
+    For frames with cells that no file holds exactly, which are objects of some class.
 
     >>> import pandas as pd
-    >>> form, columns = spelled(pd.DataFrame({"id": [1, 2], "found": [{3, 4}, "none"]}))
-    >>> form["found"].tolist(), columns
-    (['[3,4]', 'none'], ['found'])
+    >>> form, columns = spelled(pd.DataFrame({"id": [1, 2], "by": [len, "none"]}))
+    >>> form["by"].tolist(), columns
+    (['<built-in function len>', 'none'], ['by'])
     """
     if is_frame(data):
         columns = [data.iloc[:, place] for place in range(data.shape[1])]
         places = [place for place, column in enumerate(columns) if _is_mixed(column)]
         found = data.copy(deep=False)
         for place in places:
-            found.isetitem(place, columns[place].map(as_text, na_action="ignore"))
+            found.isetitem(place, _as_texts(columns[place]))
         return found, [str(data.columns[place]) for place in places]
     if isinstance(data, dict):
         below = {name: spelled(part) for name, part in data.items()}
@@ -78,6 +77,11 @@ def _holds_table(data: Any) -> bool:
     if isinstance(data, Mapping):
         return any(map(_holds_table, data.values()))
     return kind_of(data) is not None or (isinstance(data, list | tuple) and any(map(_holds_table, data)))
+
+
+def _as_texts(column: Any) -> Any:
+    values = [value if missing else as_text(value) for value, missing in zip(column, column.isna(), strict=True)]
+    return type(column)(values, index=column.index, name=column.name, dtype=object)
 
 
 def _is_mixed(column: Any) -> bool:
