@@ -65,7 +65,8 @@ def track(
     Raises UsageError if `executor` is none of PETsARD, ConfigError if `config` is not what it was made from.
 
     >>> from petsard import Executor
-    >>> executor = Executor("Loader: {penguins: {filepath: examples/penguins-raw.csv}}")
+    >>> log, loader = {"log_output_type": "stdout", "log_level": "ERROR"}, {"filepath": "examples/penguins-raw.csv"}
+    >>> executor = Executor(str({"Executor": log, "Loader": {"penguins": loader}}))  # or a YAML file
     >>> with track(executor, name="penguins", root=root) as status:
     ...     executor.run()
     >>> status.state, [timing.module_name for timing in status.timing_records]
