@@ -352,7 +352,8 @@ class Configured(Struct, frozen=True, kw_only=True):
     `copy` is the file in the run folder that has it without secrets, `file` the name of the one that it was given as,
     and `base` the folder that its paths start from, relative to the run folder. `sha256` is a digest of all that it
     declares but its section `Run`; `is_whole` tells whether the copy says all that was given, so that the run can be
-    resumed by it. `seeds` are those among the parameters, by their places.
+    resumed by it. `seeds` are those among the parameters, by their places. `engine` is what ran
+    it, with its version, where that was not runfolio's own Executor.
     """
 
     copy: str
@@ -364,6 +365,7 @@ class Configured(Struct, frozen=True, kw_only=True):
     versions: list[Version]
     plan: list[Planned]
     seeds: list[Seed] = []
+    engine: str | None = None
 
     @property
     def paths(self) -> list[Path]:
