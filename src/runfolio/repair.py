@@ -190,7 +190,10 @@ class _Maker:
         parts: dict[str, list[Part]] = {}
         for record in self._source.result_records:
             for part in record.parts:
-                parts.setdefault(part.file, []).append(part)
+                if part.file is None:  # it was left out on purpose, so that nothing of it is lost
+                    self._sound.add(part)
+                else:
+                    parts.setdefault(part.file, []).append(part)
         if names:
             (self._new / layout.RESULTS_FOLDER).mkdir(0o700)
         for name in names:
