@@ -244,21 +244,22 @@ def passed_on(data: Any, folder: Path, written: list[Written]) -> Any:
         return data
 
     def leaf_of(name: str | None, leaf: Any) -> Any:
-        return Batches(folder, found[name].part, found[name].schema) if _is_used_up(leaf) else leaf
+        return Batches(folder, found[name].part, found[name].schema) if is_used_up(leaf) else leaf
 
     return names.joined((name, leaf_of(name, leaf)) for name, leaf in names.flattened(data))
 
 
 def uses_up(data: Any) -> bool:
     """Whether to write the data, or a part of it, takes it from who gave it."""
-    return any(_is_used_up(leaf) for _, leaf in names.flattened(data))
+    return any(is_used_up(leaf) for _, leaf in names.flattened(data))
 
 
 def _name_of(one: Written | Content) -> str | None:
     return one.part.name if isinstance(one, Written) else one.name
 
 
-def _is_used_up(leaf: Any) -> bool:
+def is_used_up(leaf: Any) -> bool:
+    """Whether reading this leaf of the data takes it from who gave it."""
     return is_stream(leaf) and not isinstance(leaf, (list, Batches)) and not is_exported(leaf)
 
 

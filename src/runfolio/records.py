@@ -382,15 +382,28 @@ class Continued(Struct, frozen=True):
     files: list[SegmentFile]
 
 
+class Recorded(Struct, frozen=True):
+    """What is recorded of one module's data, where it has words of its own."""
+
+    module_name: str
+    results: str
+    profile: str
+
+
 class Header(Struct, frozen=True, kw_only=True):
-    """The `context` of a writer's first line: which run this is and who writes."""
+    """The `context` of a writer's first line: which run this is and who writes.
+
+    `results` and `profile` say what is recorded of the data of the modules that `modules` does not name.
+    """
 
     format_version: int
     run_id: str
     name: str | None
     sequence: list[str]
     tags: list[str]
+    results: str = "full"
     profile: str
+    modules: list[Recorded] = []
     durability: str
     writer: str
     host: str
