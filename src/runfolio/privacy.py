@@ -55,14 +55,9 @@ class Privacy(Struct, frozen=True):
     def of_header(cls, header: Header, results: Any = None, profile: Any = None) -> Privacy:
         """That of a run so far, but for what is given anew."""
         named = {one.module_name: one for one in header.modules}
-        return cls.of(
-            {OTHERS: header.results} | {name: one.results for name, one in named.items()}
-            if results is None
-            else results,
-            {OTHERS: header.profile} | {name: one.profile for name, one in named.items()}
-            if profile is None
-            else profile,
-        )
+        results_so_far = {OTHERS: header.results} | {name: one.results for name, one in named.items()}
+        profile_so_far = {OTHERS: header.profile} | {name: one.profile for name, one in named.items()}
+        return cls.of(merged(results_so_far, results), merged(profile_so_far, profile))
 
     @property
     def modules(self) -> list[str]:
@@ -115,6 +110,17 @@ def words(given: Any, allowed: tuple[str, ...], what: str) -> dict[str, Any]:
             remedy = f"it is one of {', '.join(allowed)}, or a mapping of modules to these"
             raise UsageError(f"{what}{of} is {word!r}", remedy=remedy, key=what)
     return {OTHERS: allowed[0], **found}
+
+
+def merged(said: Any, given: Any) -> Any:
+    """What was said before, but for what is given anew: for some modules, or with one word for all; None is nothing.
+
+    >>> merged("schema", {"Loader": "full"}), merged({"Loader": "full"}, None), merged({"Loader": "full"}, "schema")
+    ({'*': 'schema', 'Loader': 'full'}, {'Loader': 'full'}, 'schema')
+    """
+    if said is None or given is None or not isinstance(given, Mapping):
+        return said if given is None else given
+    return {**(said if isinstance(said, Mapping) else {OTHERS: said}), **given}
 
 
 def profile_of(told: Told) -> Profile:
