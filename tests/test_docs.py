@@ -284,6 +284,7 @@ STRUCTURES = {
     "VERSION": "Version",
     "PLANNED": "Planned",
     "FINDING": "Finding",
+    "RECORDED": "Recorded",
 }
 
 
