@@ -146,17 +146,13 @@ class StoredResult(Mapping[str, Any]):
 
 def withheld_error(record: Result, reason: str) -> WithheldError:
     """What asking for data raises that is not in the folder on purpose."""
-    module = record.path[-1].module_name if record.path else None
-    of = f"the module {module}" if module is not None else "such a key"
+    results = f"results of the module {record.path[-1].module_name}" if record.path else "such results"
     what, remedy = {
         "schema": (
-            f"was not stored: the run kept only schemas of results of {of}",
+            f"was not stored: {results} are recorded by their schema alone",
             "its schema is there; to have the data stored, run again with results='full' for it",
         ),
-        "redacted": (
-            f"was removed: results of {of} were redacted",
-            "its schema is there; the data has to be made again",
-        ),
+        "redacted": (f"was removed: {results} were redacted", "its schema is there; to have the data, run again"),
     }.get(reason, (f"is withheld: {reason}", "its schema is there"))
     return WithheldError(f"the data of {record.key!r} {what}", reason=reason, remedy=remedy, key=record.key)
 
