@@ -328,6 +328,7 @@ STRUCTURES = {
     "INPUT": "Input",
     "SEED": "Seed",
     "FINDING": "Finding",
+    "RECORDED": "Recorded",
 }
 
 

@@ -130,6 +130,7 @@ def write_sums(folder: Path, policy: Policy) -> None:
         for result in scan(folder, "result")
         if isinstance(result, Result)
         for part in result.parts
+        if part.file is not None
     }
     configurations = filter(layout.is_config_name, (path.name for path in folder.iterdir()))
     names = [layout.RUN_FILE, *configurations, *(path.name for _, _, path in journals(folder))]

@@ -190,22 +190,30 @@ Path = tuple[PathStep, ...]
 
 
 class Part(Subscriptable, frozen=True, kw_only=True):
-    """One file of a result: its path in the run folder, form, size, SHA-256 and schema.
+    """One part of a result: its file in the run folder, with form, size and SHA-256, and its schema.
 
     `name` is null for data of one part, else a JSON Pointer (RFC 6901) without its first `/`: the keys of nested dicts.
     Rows, columns and schema_id are null for a JSON report. `type` is what comes back: `pandas.DataFrame`,
     `pandas.Series`, `pyarrow.Table`, `pyarrow.RecordBatch`, `polars.DataFrame`, `batches of` one of these, or `report`.
+
+    `withheld` says why the data is not in the folder though nothing is missing: `schema` where it was never written,
+    `redacted` where it was removed later. `file`, `bytes` and `sha256` are null then, and only then.
     """
 
     name: str | None
-    file: str
+    file: str | None
     format: Format
     rows: Count | None
     columns: Count | None
-    bytes: Count
-    sha256: str
+    bytes: Count | None
+    sha256: str | None
     schema_id: str | None
     type: str = "pandas.DataFrame"
+    withheld: str | None = None
+
+    def __post_init__(self) -> None:
+        if {found is None for found in (self.file, self.bytes, self.sha256)} != {self.withheld is not None}:
+            raise ValueError("a part has `file`, `bytes` and `sha256`, or it is `withheld`")
 
 
 class Result(Record, frozen=True, kw_only=True, tag="result"):
@@ -426,15 +434,28 @@ class Continued(Struct, frozen=True):
     files: list[SegmentFile]
 
 
+class Recorded(Struct, frozen=True):
+    """What is recorded of one module's data, where it has words of its own."""
+
+    module_name: str
+    results: str
+    profile: str
+
+
 class Header(Struct, frozen=True, kw_only=True):
-    """The `context` of a writer's first line: which run this is and who writes."""
+    """The `context` of a writer's first line: which run this is and who writes.
+
+    `results` and `profile` say what is recorded of the data of the modules that `modules` does not name.
+    """
 
     format_version: int
     run_id: str
     name: str | None
     sequence: list[str]
     tags: list[str]
+    results: str = "full"
     profile: str
+    modules: list[Recorded] = []
     durability: str
     writer: str
     host: str

@@ -22,12 +22,12 @@ from msgspec import structs, to_builtins
 from runfolio import layout, manifest, provenance
 from runfolio.clock import Clock
 from runfolio.errors import FormatError, RunEndedError, UsageError, WriteError, WriteWarning
-from runfolio.field import Profile
 from runfolio.files import make_folder, remove, replace, write_error
 from runfolio.history import History
 from runfolio.lock import boot_id, probe
 from runfolio.losses import Losses, Void
 from runfolio.policy import Policy
+from runfolio.privacy import OTHERS, Privacy
 from runfolio.records import (
     Continued,
     Event,
@@ -67,7 +67,7 @@ class Writer:
         name: str | None,
         sequence: list[str],
         tags: list[str],
-        profile: Profile,
+        privacy: Privacy,
         root: Path,
         policy: Policy,
         clock: Clock,
@@ -81,7 +81,7 @@ class Writer:
         self._run_id = ""
         self._sequence = sequence
         self._tags = tags
-        self.profile = profile
+        self.privacy = privacy
         self._root = root
         self.policy = policy
         self.losses = Losses()
@@ -222,7 +222,9 @@ class Writer:
             name=self._name,
             sequence=self._sequence,
             tags=self._tags,
-            profile=self.profile,
+            results=self.privacy.results[OTHERS],
+            profile=self.privacy.profile[OTHERS],
+            modules=self.privacy.recorded(),
             durability=self.policy.durability,
             writer=writer,
             host=platform.node(),
