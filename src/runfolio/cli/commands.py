@@ -40,6 +40,7 @@ _COMMANDS = (
     "repair",
     "archive",
     "prune",
+    "sql",
 )
 
 
