@@ -131,6 +131,12 @@ class TestReports:
         assert found.runs[0].reports == {"good.n": 2}
         assert len(found.notes) == 1 and found.notes[0].startswith(f"{status.run_id}: ")
 
+    def test_a_report_that_is_withheld_is_none_and_no_note(self):
+        with Status(results="schema") as status:
+            status.store_result("score", {"auc": 0.5})
+        found = side_by_side([status])
+        assert (found.runs[0].reports, found.notes) == ({}, [])
+
     def test_a_report_that_is_too_large_is_not_read(self, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(sidebyside, "MOST_BYTES", 3)
         assert reported("Evaluator", {"n": 1}) == {}
