@@ -3,9 +3,9 @@
 - ```python blocks of a page run in order, in one namespace.
 - ```sh blocks of runs/README.md run in order; `cd` holds for those behind it. A block with `tail -F` is stopped as soon
   as it printed what is shown.
-- ```console blocks of README and of pipelines.md, history.md and code.md in docs run in order; a line that begins with
-  `$ ` is a command, the lines behind it are its output. Each block is one shell that begins in the repository's top
-  folder.
+- ```console blocks of README and of pipelines.md, history.md, code.md, provenance.md and petsard.md in docs run in
+  order; a line that begins with `$ ` is a command, the lines behind it are its output. Each block is one shell that
+  begins in the repository's top folder.
 - Blocks that need a package which is an extra of this one are skipped aloud where it is not installed.
 - A ```yaml block is the file `pipeline.yaml` for the blocks behind it.
 - ```sql blocks are run by DuckDB; a row is shown with ` | ` between its values.
@@ -13,13 +13,15 @@
 - ```jsonl blocks are sound lines of a run folder.
 - README's ```sh block makes a virtual environment: `.ci/run` takes its commands from there and runs them.
 
-Field tables of docs/format.md are compared with the JSON Schemas, and the docstrings of all modules are run.
+Field tables of docs/format.md are compared with the JSON Schemas, and the docstrings of all modules are run. What needs
+a package that is not installed is skipped; `.ci/run` makes environments that have it.
 """
 
 from __future__ import annotations
 
 import doctest
 import importlib
+import importlib.util
 import io
 import json
 import os
@@ -52,7 +54,9 @@ from .test_schemas import problems, record_every_kind
 REPOSITORY = Path(__file__).parent.parent
 EXAMPLE = "20261123T085921Z-penguins-cfy9"
 README, RECIPES, FORMAT, PIPELINES = "README.md", "runs/README.md", "docs/format.md", "docs/pipelines.md"
-HISTORY, CODE, PROVENANCE = "docs/history.md", "docs/code.md", "docs/provenance.md"
+HISTORY, CODE, PROVENANCE, PETSARD = "docs/history.md", "docs/code.md", "docs/provenance.md", "docs/petsard.md"
+NEEDED = {PETSARD: "petsard", "runfolio.integrations.petsard": "petsard"}
+"""The package that a page or a docstring takes, where it is no dependency."""
 PAGES = sorted({README, RECIPES, *(str(path.relative_to(REPOSITORY)) for path in REPOSITORY.glob("docs/*.md"))})
 MODULES = sorted(
     module.name
@@ -153,6 +157,18 @@ def need(*commands: str) -> None:
         pytest.skip(f"not on this machine: {', '.join(missing)}")
 
 
+def marked(names: list[str]) -> list[Any]:
+    """The names as parameters of a test; what other packages warn of is no concern of ours."""
+    mark = pytest.mark.filterwarnings("ignore")
+    return [pytest.param(name, marks=mark) if name in NEEDED else name for name in names]
+
+
+def need_package(name: str) -> None:
+    package = NEEDED.get(name)
+    if package is not None and importlib.util.find_spec(package) is None:
+        pytest.skip(f"{package} is not installed: pip install 'runfolio[{package}]'")
+
+
 def make_example(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The example run: the one in the repository, or a fresh one of the same name where that is not there yet."""
     folder = root / EXAMPLE
@@ -203,8 +219,9 @@ def test_blocks_of_all_pages_are_of_a_language_that_is_checked() -> None:
     assert set().union(*languages.values()) <= {"python", "console", "text", "sh", "sql", "jsonl", "json", "yaml", ""}
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", marked(PAGES))
 def test_the_examples_of_a_page_do_what_it_shows(page: str, checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    need_package(page)
     blocks = list(with_output(page))
     if page in (README, RECIPES):
         need("bash", "jq", "tail", "sha256sum")
@@ -219,7 +236,7 @@ def test_the_examples_of_a_page_do_what_it_shows(page: str, checkout: Path, monk
             printed = run_python(block, page, namespace)
         elif block.language == "sql":
             printed = run_sql(block.text)
-        elif block.language == "console" and page in (README, PIPELINES, HISTORY, CODE, PROVENANCE):
+        elif block.language == "console" and page in (README, PIPELINES, HISTORY, CODE, PROVENANCE, PETSARD):
             run_console(block.text, Shell(checkout))
             continue
         elif block.language == "yaml":
@@ -311,6 +328,7 @@ STRUCTURES = {
     "INPUT": "Input",
     "SEED": "Seed",
     "FINDING": "Finding",
+    "RECORDED": "Recorded",
 }
 
 
@@ -441,10 +459,13 @@ def test_the_reader_that_the_page_shows_finds_what_runfolio_finds(root: Path, pe
 # ----------------------------------------------------------------------------------------------- docstrings
 
 
-@pytest.mark.parametrize("name", MODULES)
-def test_the_examples_in_a_modules_docstrings_are_true(name: str, root: Path) -> None:
+@pytest.mark.parametrize("name", marked(MODULES))
+def test_the_examples_in_a_modules_docstrings_are_true(name: str, root: Path, request: pytest.FixtureRequest) -> None:
     if missing := missing_for(f"import {name}"):
         pytest.skip(f"not installed: {', '.join(missing)}")
+    if name in NEEDED:
+        need_package(name)
+        request.getfixturevalue("checkout")
     module = importlib.import_module(name)
     failed, _ = doctest.testmod(module, extraglobs={"root": root}, verbose=False)
     assert failed == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from importlib import metadata
@@ -80,7 +81,9 @@ def test_a_list_of_files_tells_or_a_list_of_modules(site: Path):
 
 
 def test_one_that_is_installed_later_is_found(site: Path):
-    versions()
+    install(site, "early_one-1.0.dist-info", "early_one")
+    os.utime(site, (0, 0))  # the clock of folders has coarse ticks
+    assert versions()["early_one"] == "1.0"
     install(site, "late_one-3.1.dist-info", "late_one")
     assert versions(thorough=False)["late_one"] == "3.1"
 

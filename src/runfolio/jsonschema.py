@@ -116,7 +116,7 @@ def _spelled(name: str, field: dict[str, Any]) -> dict[str, Any]:
         return {"anyOf": [_spelled(name, choice) for choice in found["anyOf"]]}
     if found.get("format") == "date-time":
         found["pattern"] = _TIME
-    if name == "sha256":
+    if name == "sha256" and found["type"] == "string":
         found["pattern"] = _SHA256
     return found
 

@@ -100,7 +100,12 @@ def new_run_id(start: datetime, name: str | None) -> str:
     >>> new_run_id(datetime(2026, 11, 22, 18, 48, tzinfo=timezone.utc), "Penguins")[:-4]
     '20261122T184800Z-penguins-'
     """
-    return f"{start:%Y%m%dT%H%M%SZ}-{slug(name or '') or 'run'}-{token(4)}"
+    return f"{start_text(start)}Z-{slug(name or '') or 'run'}-{token(4)}"
+
+
+def start_text(start: datetime) -> str:
+    """The second of a start in UTC, as a run id begins with it."""
+    return f"{start:%Y%m%dT%H%M%S}".zfill(15)
 
 
 def start_of(run_id: str) -> str | None:

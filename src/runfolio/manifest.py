@@ -15,6 +15,7 @@ from runfolio.history import scan
 from runfolio.journal import Tail
 from runfolio.limits import MAX_FINDINGS, MAX_LINE, MAX_SUMS
 from runfolio.records import Event, Finding, Lost, Manifest, Result, Segment, SegmentFile, Totals, converted
+from runfolio.standing import RowsThrough
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,8 +76,8 @@ def check_version(found: int | None, path: Path) -> None:
         )
 
 
-def measure(folder: Path, own: list[SegmentFile], steps: int) -> tuple[Totals, list[Segment]]:
-    """What a folder amounts to: the ending writer's journals and steps, which it counted, and those of others."""
+def measure(folder: Path, own: list[SegmentFile], steps: int, through: RowsThrough) -> tuple[Totals, list[Segment]]:
+    """What a folder amounts to: the ending writer's journals, steps and rows, which it counted, and those of others."""
     known = {file.file: file for file in own}
     segments: dict[str, list[SegmentFile]] = {}
     lines: dict[str, int] = {}
@@ -90,10 +91,15 @@ def measure(folder: Path, own: list[SegmentFile], steps: int) -> tuple[Totals, l
         lines[stem] = lines.get(stem, 0) + file.lines
         if kind == "timing" and path.name not in known:
             steps += sum(getattr(timing, "parent_id", "") is None for timing in scan(folder, kind, writer))
+        if kind == "snapshot" and path.name not in known:
+            for snapshot in scan(folder, kind, writer):
+                through.take(snapshot)
     size = sum(file.bytes for files in segments.values() for file in files)
     size += sum(size for _, size in result_files(folder))
     counted = {stem: lines.get(stem, 0) for stem in layout.KINDS}
-    return Totals(steps=steps, bytes=size, **counted), [Segment(writer, files) for writer, files in segments.items()]
+    rows_in, rows_out = through.rows
+    totals = Totals(steps=steps, bytes=size, rows_in=rows_in, rows_out=rows_out, **counted)
+    return totals, [Segment(writer, files) for writer, files in segments.items()]
 
 
 def events(folder: Path, own: Collection[str]) -> list[Event]:
@@ -124,6 +130,7 @@ def write_sums(folder: Path, policy: Policy) -> None:
         for result in scan(folder, "result")
         if isinstance(result, Result)
         for part in result.parts
+        if part.file is not None
     }
     configurations = filter(layout.is_config_name, (path.name for path in folder.iterdir()))
     names = [layout.RUN_FILE, *configurations, *(path.name for _, _, path in journals(folder))]

@@ -1,13 +1,16 @@
-"""Quantities as people write them: a time span, a number of bytes."""
+"""Quantities as people write them: a time span, a time, a number of bytes."""
 
 from __future__ import annotations
 
 import math
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from numbers import Integral
 
 from runfolio.errors import UsageError
+
+Moment = datetime | timedelta | str
+"""A time, or how long ago it was."""
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
@@ -29,6 +32,28 @@ def span(value: timedelta | str, what: str) -> timedelta:
     if seconds > timedelta.max.total_seconds():
         raise UsageError(f"{what} is {value!r}", remedy="write it as 90m, 36h, 30d or 2w", key=what)
     return timedelta(seconds=seconds)
+
+
+def moment(value: Moment, what: str, now: datetime) -> datetime:
+    """A time in UTC: a datetime (a naive one is local time), ISO 8601 text, or a time span before now.
+
+    Raises UsageError.
+
+    >>> now = datetime(2026, 11, 22, 18, 48, tzinfo=UTC)
+    >>> [str(moment(text, "since", now)) for text in ("36h", "2026-11-20T06:00Z", "2026-11-20T06:00+02:00")]
+    ['2026-11-21 06:48:00+00:00', '2026-11-20 06:00:00+00:00', '2026-11-20 04:00:00+00:00']
+    """
+    try:
+        if isinstance(value, timedelta) or (isinstance(value, str) and _SPAN.fullmatch(value.strip())):
+            return now - span(value, what)
+        found = datetime.fromisoformat(value.strip()) if isinstance(value, str) else value
+        return found.astimezone(UTC)
+    except (ValueError, OverflowError, AttributeError, TypeError, OSError) as error:
+        raise UsageError(
+            f"{what} is {value!r}",
+            remedy="write a time span before now such as 36h or 7d, or a time: 2026-11-22",
+            key=what,
+        ) from error
 
 
 def byte_count(value: int | str, what: str) -> int:

@@ -12,13 +12,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
-from msgspec import Struct, to_builtins
+from msgspec import Struct, structs, to_builtins
 
 from runfolio import forks, layout
-from runfolio.arguments import message_of
+from runfolio.arguments import described
 from runfolio.clock import Clock
+from runfolio.concealment import Concealment
 from runfolio.errors import DuplicateKeyError, RunEndedError, WriteError
-from runfolio.field import ChangeType, Profile
+from runfolio.field import ChangeType
+from runfolio.privacy import Told, profile_of
 from runfolio.records import (
     Change,
     Description,
@@ -32,13 +34,14 @@ from runfolio.records import (
     State,
     Timing,
 )
-from runfolio.schema import Schemas
+from runfolio.schema import Schemas, of_data
 from runfolio.standing import Standing, key_of
 from runfolio.writer import Writer
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from runfolio.artifacts import Written
     from runfolio.attempt import Attempt
 
 PROGRESS_SECONDS = 0.2
@@ -137,7 +140,9 @@ class Recorder:
     """Writes the records of one run. Thread-safe; `mutex` makes several calls one."""
 
     def __init__(self, writer: Writer) -> None:
-        self.profile: Profile = writer.profile
+        self.privacy = writer.privacy
+        self.privacy_is_open = writer.privacy.is_open
+        self.concealment = Concealment(writer.privacy)
         self.mutex = threading.RLock()
         self.writer = writer
         self.clock: Clock = writer.clock
@@ -363,12 +368,31 @@ class Recorder:
         """Let a key be stored again: what was stored by it is lost, or its step was not committed."""
         self._keys.discard(key)
 
+    def module_of(self, path: tuple[PathStep, ...]) -> str | None:
+        """The module whose data this is: the last of its path, else that of the step that runs in this thread."""
+        running = None if path else self.step_running
+        return path[-1].module_name if path else None if running is None else running.module_name
+
+    def input_schemas(self, data: Any, path: tuple[PathStep, ...]) -> Schemas:
+        """The schema of what a step of this path works on, which may be of any module before it: by the strictest."""
+        told = self.privacy.strictest(step.module_name for step in path)
+        return self.concealment.schemas(of_data(data, profile_of(told)), told)
+
+    def told_of(self, error: BaseException) -> str:
+        """An error in a line; without its message where data is withheld, which it may quote."""
+        return described(error, concealed=self.privacy.withholds)
+
     def _store(self, key: str, data: Any, given: Schemas, path: tuple[PathStep, ...]) -> Stored:
+        module = self.module_of(path)
+        given = self.concealment.schemas(given, profile_of(self.privacy.told(module)))
+        if not self.privacy.stores(module):
+            return self._withhold(key, data, given, path, self.privacy.told(module))
         from runfolio import artifacts  # noqa: PLC0415  (not every run has results)
 
+        profile = profile_of(self.privacy.told(module))
         decoration = f"{path[-1].module_name}-{path[-1].experiment_name}" if path else key
-        contents = artifacts.contents_of(data, given, self.profile)
-        means = artifacts.Means(self._new_file, self.profile, self.writer.policy, self._ticks)
+        contents = artifacts.contents_of(data, given, profile)
+        means = artifacts.Means(self._new_file, profile, self.writer.policy, self._ticks)
         try:
             written = artifacts.write_parts(means, decoration, contents)
         except WriteError as error:
@@ -379,17 +403,40 @@ class Recorder:
                 self.free(key)
             record = Result(seq=0, key=key, path=path, parts=[], timestamp=self.clock.now())
             return Stored(record, artifacts.schemas_of(contents), data, (0.0, 0.0))
-        schemas, parts = artifacts.schemas_of(written), [one.part for one in written]
+        stored = self._commit(key, path, [self._concealed(one, profile) for one in written])
+        return structs.replace(stored, data=artifacts.passed_on(data, self.writer.folder, written))
+
+    def _withhold(self, key: str, data: Any, given: Schemas, path: tuple[PathStep, ...], told: Told) -> Stored:
+        """Write of a result what there is to tell of it, and no data."""
+        from runfolio import outlines  # noqa: PLC0415  (few runs withhold)
+
+        written, data = outlines.outlined(data, given, profile_of(told), self._ticks)
+        stored = self._commit(key, path, [self._concealed(one, told) for one in written])
+        return structs.replace(stored, data=data)
+
+    def _concealed(self, one: Written, told: Told) -> Written:
+        """A part and its schema with no more in them than this word allows."""
+        if told == "full":
+            return one
+        schema = None if one.schema is None else self.concealment.schema(one.schema, told)
+        name = self.concealment.part(one.part.name, told)
+        part = structs.replace(one.part, name=name, schema_id=None if schema is None else schema.schema_id)
+        return one._replace(part=part, schema=schema)
+
+    def _commit(self, key: str, path: tuple[PathStep, ...], written: list[Written]) -> Stored:
+        """Write the line of a result whose parts are what they are to be; its data is the caller's."""
+        from runfolio.artifacts import schemas_of  # noqa: PLC0415  (not every run has results)
+
+        schemas = schemas_of(written)
         with self.mutex:
             segment = self.writer.segment()
             self.writer.refs(segment, schemas)
             now = self.clock.now()
-            record = Result(seq=0, key=key, path=path, parts=parts, timestamp=now)
+            record = Result(seq=0, key=key, path=path, parts=[one.part for one in written], timestamp=now)
             if not segment.write("result", record):
                 self.free(key)
         walls, cpus = zip(*(one.spent for one in written), strict=True)
-        data = artifacts.passed_on(data, self.writer.folder, written)
-        return Stored(record, schemas, data, (sum(walls), sum(cpus)))
+        return Stored(record, schemas, None, (sum(walls), sum(cpus)))
 
     def _ticks(self) -> tuple[float, float]:
         return self.clock.monotonic(), self.clock.cpu()
@@ -489,8 +536,7 @@ class Recorder:
         with self.mutex:
             try:
                 if error is not None and self.writer.ended is None:
-                    described = f"{type(error).__name__}: {message_of(error)}"[:1000]
-                    self.log(None, described, "error", {})
+                    self.log(None, self.told_of(error), "error", {})
                 self.flush_progress(None)
             except RunEndedError:  # it has just been noticed
                 pass

@@ -111,7 +111,7 @@ def prune(
     True
     """
     states = [state] if isinstance(state, str) else texts(state, "state")
-    wanted = frozenset(texts(tags, "tags"))
+    wanted = texts(tags, "tags")
     rules = _Rules(
         keep_last=_count(keep_last),
         before=None if older_than is None else clock.now() - min(span(older_than, "older_than"), _LONGEST),
@@ -122,11 +122,7 @@ def prune(
             "there is no rule by which runs go", remedy="name one: keep_last, older_than, max_size, state…"
         )
     base = layout.root_of(root)
-    chosen = [
-        row
-        for row in scan(base, states=states, name=optional_text(name, "name"), clock=clock)
-        if wanted.issubset(row.tags)
-    ]
+    chosen = list(scan(base, states=states, name=optional_text(name, "name"), tags=wanted, clock=clock))
     goners: list[Goner] = []
     left: list[Left] = []
     for row, why in rules.going(chosen):

@@ -267,6 +267,8 @@ def _reports(run: RunView, label: str, notes: list[str]) -> Iterator[tuple[str, 
 
 
 def _is_report(path: Path, part: Part) -> bool:
+    if part.bytes is None:  # its data is withheld
+        return False
     if part.format == "json":
         return part.bytes <= MOST_BYTES
     small = (part.rows or 0) * (part.columns or 0) <= MOST_NUMBERS and part.bytes <= MOST_BYTES

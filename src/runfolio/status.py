@@ -13,7 +13,6 @@ from runfolio.arguments import (
     CHANGE_TYPES,
     OUTCOMES,
     POINTS,
-    PROFILES,
     description,
     instant,
     number,
@@ -23,10 +22,11 @@ from runfolio.arguments import (
 )
 from runfolio.clock import SYSTEM, Clock
 from runfolio.errors import FormatError, NotFoundError, RunfolioError, UsageError, WriteError
-from runfolio.field import ChangeType, Profile
+from runfolio.field import ChangeType
 from runfolio.lock import Life
 from runfolio.place import Carried, Place
 from runfolio.policy import Access, Durability, OnWriteError
+from runfolio.privacy import Privacy, Results, Told, profile_of
 from runfolio.recorder import Position, Recorder, Running
 from runfolio.records import (
     Change,
@@ -63,9 +63,14 @@ class Status(RunView):
 
     The folder is made at the first write, or when a `with` block begins, under `root` (by default the environment
     variable RUNFOLIO_RUNS, else `runs`), and named by the run id. `name` and `tags` are for people; `sequence` is the
-    planned order of modules; `profile` says what is told of the values of columns: `full` has statistics (range, mean,
-    distinct values), `digest` what is needed to tell whether they changed, `names` nothing but names and dtypes. All
-    getters of `RunView` answer from the folder. One Status may be used by several threads.
+    planned order of modules. All getters of `RunView` answer from the folder. One Status may be used by several
+    threads.
+
+    `profile` says what is told of the values of columns: `full` has statistics (range, mean, distinct values), `digest`
+    what is needed to tell whether they changed, `names` nothing but names and dtypes, `hashed` hashes in the place of
+    names. `results` says whether data is stored (`full`), or withheld: with `schema` a result is its rows, columns and
+    schema, and errors are recorded without messages, for these may quote data. Both take a word, or a mapping of a
+    module's name to one, in which `*` stands for all that are not named. docs/privacy.md has what each records.
 
     What was recorded survives the end of the `process`, however it ends; with `durability="power"` it is on the disk,
     and survives the loss of power too, for some tenths of a millisecond a write. Files and folders are for their
@@ -99,7 +104,8 @@ class Status(RunView):
         sequence: Iterable[str] = (),
         root: str | PathLike[str] | None = None,
         tags: Iterable[str] = (),
-        profile: Profile = "full",
+        results: Results | Mapping[str, Results] = "full",
+        profile: Told | Mapping[str, Told] = "full",
         durability: Durability = "process",
         access: Access = "owner",
         on_write_error: OnWriteError = "raise",
@@ -112,7 +118,7 @@ class Status(RunView):
             name=optional_text(name, "name"),
             sequence=arguments.texts(sequence, "sequence"),
             tags=arguments.texts(tags, "tags"),
-            profile=one_of(profile, PROFILES, "profile"),
+            privacy=Privacy.of(results, profile),
             root=layout.root_of(root),
             policy=arguments.policy(durability, access, on_write_error),
             clock=clock,
@@ -133,16 +139,17 @@ class Status(RunView):
         run: str | PathLike[str],
         *,
         root: str | PathLike[str] | None = None,
-        profile: Profile | None = None,
+        results: Results | Mapping[str, Results] | None = None,
+        profile: Told | Mapping[str, Told] | None = None,
         durability: Durability | None = None,
         on_write_error: OnWriteError = "raise",
         clock: Clock = SYSTEM,
     ) -> Self:
         """Go on with a run that was interrupted or failed, in its own folder: it is in progress when this returns.
 
-        `run` is named as for `load_run`, `profile` and `durability` are by default those of the run so far. All that
-        was recorded stays, timings included. The next step follows the last one that was committed; what a step had
-        stored before it was stopped can be stored again.
+        `run` is named as for `load_run`; `results`, `profile` and `durability` are by default those of the run so far.
+        All that was recorded stays, timings included. The next step follows the last one that was committed; what a
+        step had stored before it was stopped can be stored again.
 
         Raises NotFoundError, UsageError if the run is completed or its writer lives, WriteError.
         """
@@ -150,7 +157,7 @@ class Status(RunView):
         from runfolio.root import find  # noqa: PLC0415
 
         found = attempt.left_behind(find(run, root))
-        status = cls._of(found, profile, durability, on_write_error, clock)
+        status = cls._of(found, Privacy.of_header(found.header, results, profile), durability, on_write_error, clock)
         status._recorder.resume(found)
         return status
 
@@ -160,7 +167,8 @@ class Status(RunView):
         run: str | PathLike[str],
         *,
         root: str | PathLike[str] | None = None,
-        profile: Profile | None = None,
+        results: Results | Mapping[str, Results] | None = None,
+        profile: Told | Mapping[str, Told] | None = None,
         durability: Durability | None = None,
         on_write_error: OnWriteError = "raise",
         clock: Clock = SYSTEM,
@@ -185,7 +193,7 @@ class Status(RunView):
         from runfolio.root import find  # noqa: PLC0415
 
         found = attempt.under_way(find(run, root))
-        status = cls._of(found, profile, durability, on_write_error, clock)
+        status = cls._of(found, Privacy.of_header(found.header, results, profile), durability, on_write_error, clock)
         status._recorder.join(found)
         return status
 
@@ -193,7 +201,7 @@ class Status(RunView):
     def _of(
         cls,
         found: Attempt,
-        profile: Profile | None,
+        privacy: Privacy,
         durability: Durability | None,
         on_write_error: OnWriteError,
         clock: Clock,
@@ -205,7 +213,8 @@ class Status(RunView):
             sequence=header.sequence,
             root=folder.parent,
             tags=header.tags,
-            profile=header.profile if profile is None else profile,  # type: ignore[arg-type]  # it is checked
+            results=privacy.results,
+            profile=privacy.profile,
             durability=found.policy.durability if durability is None else durability,
             access=found.policy.access,
             on_write_error=on_write_error,
@@ -226,7 +235,8 @@ class Status(RunView):
         """End the run as failed. The step named is by default the one that failed last, if none finished since."""
         names = (optional_text(module, "module"), optional_text(experiment, "experiment"))
         place = self._recorder.failed_step() if names == (None, None) else names
-        self._recorder.end("failed", arguments.failure(error, *place))
+        failure = arguments.failure(error, *place, concealed=self._recorder.privacy.withholds)
+        self._recorder.end("failed", failure)
 
     def close(self) -> None:
         """Leave a run that was joined, or that this forked process's parent began; it goes on without this process.
@@ -434,7 +444,10 @@ class Status(RunView):
         if found["point"] in POINTS:
             arguments.free_of(found, ("point",))
         names = (optional_text(module, "module"), optional_text(experiment, "experiment"))
-        return self._recorder.snapshot(*names, arguments.metadata(metadata, self._recorder.profile), found)
+        told, hiding = self._recorder.privacy.told(names[0]), self._recorder.concealment
+        given = arguments.metadata(metadata, profile_of(told))
+        hidden = Metadata(hiding.schemas(given.schema_before, told), hiding.schemas(given.schema_after, told))
+        return self._recorder.snapshot(*names, hidden, found)
 
     def record_change(
         self,
@@ -457,6 +470,11 @@ class Status(RunView):
         running = recorder.step_running if recorder.thread.running else None
         if running is not None and module is None:
             module, experiment = running.module_name, experiment or running.experiment_name
+        if not recorder.privacy_is_open:
+            told, hiding = recorder.privacy.told(module), recorder.concealment
+            target = hiding.column(text(target, "target"), told)
+            before, after = (one and hiding.description(description(one), told) for one in (before, after))
+            part = hiding.part(part and text(part, "part"), told)
         return recorder.change(
             change_type
             if type(change_type) is str and change_type in CHANGE_TYPES
@@ -489,9 +507,9 @@ class Status(RunView):
         """
         key = text(exp_key, "exp_key")
         steps = arguments.path(path)
-        return self._recorder.store(
-            key, data, arguments.schemas_for(data, schema, self._recorder.profile), steps
-        ).record
+        told = self._recorder.privacy.told(self._recorder.module_of(steps))
+        given = arguments.schemas_for(data, schema, profile_of(told))
+        return self._recorder.store(key, data, given, steps).record
 
     # Progress, messages, restore
 

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar
 
 from msgspec import to_builtins
 
-from runfolio import schema
-from runfolio.arguments import message_of, number, optional_text, text
+from runfolio.arguments import number, optional_text, text
 from runfolio.errors import DuplicateKeyError, FormatError, InputError, RunfolioError, UsageError
 from runfolio.files import sha256
 from runfolio.layout import path_text
@@ -107,7 +106,7 @@ class Step:
         recorder = self._recorder
         before = self._predecessor()
         self.path = (*before.path, PathStep(self.module_name, self.experiment_name))
-        self._before = before.schemas if self._data is None else schema.of_data(self._data, recorder.profile)
+        self._before = before.schemas if self._data is None else recorder.input_schemas(self._data, self.path)
         self._keep(self._data)
         self._data = None
         with recorder.mutex:
@@ -221,7 +220,10 @@ class Step:
     def _record_changes(self, running: Running, data: Any) -> None:
         from runfolio import changes  # noqa: PLC0415  (likewise)
 
-        for part, difference in changes.between(self._before, self._kept, self._schemas, changes.frames_of(data)):
+        hiding, told = self._recorder.concealment, self._recorder.privacy.told(self.module_name)
+        sides = hiding.comparable(self._before), hiding.comparable(self._schemas)
+        found = changes.between(sides[0], self._kept, sides[1], changes.frames_of(data))
+        for part, difference in hiding.differences(found, self._before, self._schemas, told):
             self._recorder.change(
                 change_type=difference.type,
                 target=difference.target,
@@ -246,9 +248,8 @@ class Step:
         self._recorder.move_to(self._position_in(self._recorder))
 
     def _fail(self, running: Running, error: BaseException) -> None:
-        described = f"{type(error).__name__}: {message_of(error)}"[:1000]
         self._recorder.failed(self.module_name, self.experiment_name)
-        self._recorder.finish(running, "failed", {**self._context, "error": described})
+        self._recorder.finish(running, "failed", {**self._context, "error": self._recorder.told_of(error)})
 
 
 def progress_fields(done: float, total: float | None, unit: str | None) -> tuple[float, float | None, str | None]:

@@ -22,12 +22,12 @@ from msgspec import structs, to_builtins
 from runfolio import layout, manifest, provenance
 from runfolio.clock import Clock
 from runfolio.errors import FormatError, RunEndedError, UsageError, WriteError, WriteWarning
-from runfolio.field import Profile
 from runfolio.files import make_folder, remove, replace, write_error
 from runfolio.history import History
 from runfolio.lock import boot_id, probe
 from runfolio.losses import Losses, Void
 from runfolio.policy import Policy
+from runfolio.privacy import OTHERS, Privacy
 from runfolio.records import (
     Continued,
     Event,
@@ -46,6 +46,7 @@ from runfolio.records import (
 )
 from runfolio.schema import Schemas, parts_of, rows_of
 from runfolio.segment import Segment
+from runfolio.standing import RowsThrough
 from runfolio.version import __version__
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class Writer:
         name: str | None,
         sequence: list[str],
         tags: list[str],
-        profile: Profile,
+        privacy: Privacy,
         root: Path,
         policy: Policy,
         clock: Clock,
@@ -80,7 +81,7 @@ class Writer:
         self._run_id = ""
         self._sequence = sequence
         self._tags = tags
-        self.profile = profile
+        self.privacy = privacy
         self._root = root
         self.policy = policy
         self.losses = Losses()
@@ -101,6 +102,7 @@ class Writer:
         self._start_tick = clock.monotonic()
         self._spent = 0.0
         self._steps = 0
+        self._through = RowsThrough()
         weakref.finalize(self, _abandoned, self._owned)
 
     @property
@@ -198,7 +200,8 @@ class Writer:
             rows_after=rows_of(metadata.schema_after),
             context=context,
         )
-        segment.write("snapshot", record)
+        if segment.write("snapshot", record):
+            self._through.take(record)
         return structs.replace(record, metadata=metadata)  # type: ignore[arg-type]
 
     def refs(self, segment: Segment | Void, schemas: Schemas) -> list[SchemaRef]:
@@ -219,7 +222,9 @@ class Writer:
             name=self._name,
             sequence=self._sequence,
             tags=self._tags,
-            profile=self.profile,
+            results=self.privacy.results[OTHERS],
+            profile=self.privacy.profile[OTHERS],
+            modules=self.privacy.recorded(),
             durability=self.policy.durability,
             writer=writer,
             host=platform.node(),
@@ -342,7 +347,7 @@ class Writer:
         """Write totals and digests: once, or until it succeeds. `files` are this process's journals at the end."""
         self._unsealed = ended, files
         try:
-            totals, segments = manifest.measure(self.folder, files, self._steps)
+            totals, segments = manifest.measure(self.folder, files, self._steps, self._through)
             others = manifest.events(self.folder, self._writers)
             lost = self.losses.total + manifest.lost(others)
             whole = provenance.told([*others, *self._telling.events()], provenance.MOST_INPUTS)
@@ -367,7 +372,7 @@ class Writer:
     def _measure_again(self) -> None:
         """A guest that leaves after the end: what it wrote is told of in the totals and digests, too."""
         try:
-            totals, segments = manifest.measure(self.folder, [], 0)
+            totals, segments = manifest.measure(self.folder, [], 0, RowsThrough())
             found, untold = manifest.read(self.folder), self.losses.untold
             events = manifest.events(self.folder, ())
             told = manifest.lost(events) + (untold.records + untold.results if untold else 0)

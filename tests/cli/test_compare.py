@@ -11,6 +11,7 @@ from runfolio import Executor, Status
 
 from .conftest import Cli
 from .samples import HOSTILE, NEUTRAL, flip
+from .test_commands import on_terminal, without_colour
 
 
 def load(rows: int) -> pd.DataFrame:
@@ -84,6 +85,16 @@ def test_many_runs_have_a_line_each_first_what_they_are_sorted_by(cli: Cli):
     )
     assert [line.split()[0] for line in lines[1:]] == ids[::-1]
     assert [line.split()[4:6] for line in lines[1:3]] == [["0.125", "1"], ["0.25", "2"]]
+
+
+@pytest.mark.parametrize("count", [8, 9])
+def test_it_fits_a_terminal(cli: Cli, count: int):
+    ids = grid(*range(1, count + 1))
+    for columns in (120, 80, 60):
+        _, shown = on_terminal("compare", *ids, columns=columns)
+        text = without_colour(shown)
+        assert max(map(len, text.splitlines())) <= columns
+        assert all(name in text for name in ids) and "Loader.a.rows" in text
 
 
 def test_json_is_a_list_of_runs(cli: Cli):

@@ -26,6 +26,7 @@ BROKEN_PIPE = 141
 
 _COMMANDS = (
     "run",
+    "petsard",
     "ls",
     "show",
     "tail",

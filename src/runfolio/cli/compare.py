@@ -98,7 +98,9 @@ def _print_columns(on: Page, found: SideBySide) -> None:
     for kind in KINDS:
         lines = [(name, *(_cell(run, kind, name) for run in found.runs)) for name in found.names(kind)]
         title = Column(title="name" if kind in ("parameters", "reports") else "step", least=20)
-        print_section(on, _TITLES[kind], (title, *(Column(title=letter, right=True) for letter in letters)), lines)
+        # On a terminal that is too narrow for all, the last are left out.
+        sides = (Column(title=letter, right=True, rank=max(place - 1, 0)) for place, letter in enumerate(letters))
+        print_section(on, _TITLES[kind], (title, *sides), lines)
 
 
 def _print_lines(on: Page, found: SideBySide, sort: str | None) -> None:

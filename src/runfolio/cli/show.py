@@ -275,7 +275,7 @@ def _result_lines(run: Run) -> Iterator[tuple[Text, ...]]:
                 number(part.rows),
                 number(part.columns),
                 size(part.bytes),
-                part.file,
+                part.file or f"withheld ({part.withheld})",
             )
 
 

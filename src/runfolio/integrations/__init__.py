@@ -1,1 +1,1 @@
-"""What needs another package installed: each module is imported only when it is asked for."""
+"""Integrations: recording what other packages run. Each takes its package installed, and imports it only when used."""

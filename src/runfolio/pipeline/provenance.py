@@ -6,7 +6,7 @@ import functools
 import os
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -39,8 +39,16 @@ class Provenance(Struct, frozen=True, kw_only=True):
     told: Configured
 
     @classmethod
-    def of_source(cls, source: Source, plan: list[PlannedStep], on_error: str) -> Provenance:
-        """That of a configuration that was just read."""
+    def of_source(
+        cls,
+        source: Source,
+        plan: list[PlannedStep],
+        on_error: str,
+        *,
+        engine: str | None = None,
+        packages: Iterable[str] = (),
+    ) -> Provenance:
+        """That of a configuration that was just read; `packages` are further ones whose versions count."""
         configuration = written(source)
         told = Configured(
             copy="",
@@ -49,7 +57,8 @@ class Provenance(Struct, frozen=True, kw_only=True):
             sha256=configuration.digest,
             is_whole=configuration.is_whole,
             on_error=on_error,
-            versions=_versions(plan),
+            versions=_versions(plan, packages),
+            engine=engine,
             plan=[_planned(step, configuration.experiments) for step in plan],
             seeds=_seeds(plan),
         )
@@ -66,6 +75,8 @@ class Provenance(Struct, frozen=True, kw_only=True):
             raise UsageError(
                 f"{folder} was not run from a configuration", remedy="Status.resume goes on with a run by hand"
             )
+        if told.engine is not None:
+            raise UsageError(f"{folder} was run by {told.engine}", remedy="begin another run: that can't be resumed")
         if "\0" in told.base:
             raise FormatError(
                 f"{folder} was run from the folder {told.base!r}, which is none", remedy="give the configuration"
@@ -177,9 +188,9 @@ def _other_file(base: Path, file: Input) -> list[str]:
     return [] if (size, digest) == (file.bytes, file.sha256) else [f"the input file {file.path} is another one"]
 
 
-def _versions(plan: list[PlannedStep]) -> list[Version]:
+def _versions(plan: list[PlannedStep], packages: Iterable[str]) -> list[Version]:
     homes = {str(getattr(call.function, "__module__", "")).partition(".")[0] for step in plan for call in step.calls}
-    names = list(PACKAGES)
+    names = [*PACKAGES, *packages]
     if homes - {*PACKAGES, *sys.stdlib_module_names, ""}:
         distributions = _distributions(tuple(sys.path))
         names += sorted({name for home in homes for name in distributions.get(home, ())} - {*PACKAGES})
