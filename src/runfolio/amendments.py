@@ -178,9 +178,7 @@ def _amend(run: str | PathLike[str], root: str | PathLike[str] | None, found: Am
 
 
 def _write(segment: Segment, header: Header, found: Amendment, now: datetime) -> Event:
-    first = Event(
-        seq=0, event_id=segment.new_id("event"), timestamp=now, type="segment", context=to_builtins(header)
-    )
+    first = Event(seq=0, event_id=segment.new_id("event"), timestamp=now, type="segment", context=to_builtins(header))
     event = Event(
         seq=0,
         event_id=segment.new_id("event"),

@@ -447,7 +447,9 @@ class Amendment(Struct, frozen=True, kw_only=True):
             return self.note
         if self.name is not None:
             return f"renamed to {self.name}"
-        told = [f"{word} {', '.join(tags)}" for word, tags in (("tagged", self.tags), ("untagged", self.untagged)) if tags]
+        told = [
+            f"{word} {', '.join(tags)}" for word, tags in (("tagged", self.tags), ("untagged", self.untagged)) if tags
+        ]
         return ", ".join(told)
 
 
