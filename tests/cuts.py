@@ -17,12 +17,14 @@ from pathlib import Path
 
 exec(sys.argv[1])
 folder, scratch = Path(sys.argv[2]), Path(sys.argv[3])
-WATCHED = {"open", "os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.chmod", "os.utime", "os.listdir", "fcntl.fcntl", "fcntl.flock"}
+WATCHED = set(
+    "open os.rename os.mkdir os.remove os.rmdir os.chmod os.utime os.listdir os.scandir fcntl.fcntl fcntl.flock".split()
+)
 root = scratch / "whole" / folder.name
 shutil.copytree(folder, root)
 act(root)  # what is imported on the way is imported now
 cuts = []
-for number in range(1, 2000):
+for number in range(1, 5000, int(sys.argv[4])):
     copy = scratch / f"{number:04d}" / folder.name
     shutil.copytree(folder, copy)
     child = os.fork()
@@ -47,14 +49,13 @@ print(json.dumps(cuts))
 """
 
 
-def cut_at_every_call(code: str, folder: Path) -> list[Path]:
+def cut_at_calls(code: str, folder: Path, *, every: int = 1) -> list[Path]:
     """Copies of a run, in each of which a process was killed at another call of `act`, which the code defines.
 
-    Each copy has a root of its own.
+    In order, of so many calls one. Each copy has a root of its own.
     """
     scratch = folder.parent.parent / "cuts"
-    ran = subprocess.run(
-        [sys.executable, "-c", _CHILD, code, str(folder), str(scratch)], capture_output=True, text=True, check=False
-    )
+    arguments = [code, str(folder), str(scratch), str(every)]
+    ran = subprocess.run([sys.executable, "-c", _CHILD, *arguments], capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     return [Path(copy) for copy in json.loads(ran.stdout.splitlines()[-1])]

@@ -17,7 +17,7 @@ from runfolio.errors import FormatError, RunfolioError, UsageError
 from runfolio.files import journals
 from runfolio.verification import verify
 
-from .cuts import cut_at_every_call
+from .cuts import cut_at_calls
 
 
 @pytest.fixture
@@ -100,7 +100,10 @@ def test_a_run_that_goes_on_is_amended_and_tells_of_it_at_its_end(people: pd.Dat
 
 
 def test_an_interrupted_run_stays_interrupted():
-    code = "import os; from runfolio import Status; s = Status(name='trial'); s.start(); print(s.folder); os.kill(os.getpid(), 9)"
+    code = (
+        "import os; from runfolio import Status; s = Status(name='trial'); s.start(); print(s.folder)\n"
+        "os.kill(os.getpid(), 9)"
+    )
     ran = subprocess.run([sys.executable, "-u", "-c", code], capture_output=True, text=True, check=False)
     folder = Path(ran.stdout.strip())
     rename(folder, "dead")
@@ -148,7 +151,7 @@ def test_what_processes_amend_at_once_is_all_kept(folder: Path):
     [
         (lambda folder: rename(folder, " "), "name is empty"),
         (lambda folder: note(folder, ""), "note is empty"),
-        (lambda folder: tag(folder), "no tag is named"),
+        (tag, "no tag is named"),
         (lambda folder: tag(folder, "a", remove=["a"]), "'a' is to be added and removed"),
         (lambda folder: tag(folder, 7), "tags"),
         (lambda folder: tag(folder, remove="abc"), "remove|tags"),
@@ -195,9 +198,7 @@ def test_readers_keep_amendments_that_they_do_not_know(folder: Path):
 def test_a_kill_at_any_call_leaves_the_run_as_before_or_after(folder: Path, tmp_path: Path):
     files = {path.name: path.read_bytes() for _, _, path in journals(folder)}
     names = set()
-    cuts = cut_at_every_call(
-        "from runfolio.amendments import rename\nact = lambda folder: rename(folder, 'new')", folder
-    )
+    cuts = cut_at_calls("from runfolio.amendments import rename\nact = lambda folder: rename(folder, 'new')", folder)
     for copy in cuts:
         run = load_run(copy)
         names.add(run.name)

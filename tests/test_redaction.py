@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -23,14 +22,14 @@ from runfolio.redaction import redact
 from runfolio.retention import prune, remove
 from runfolio.verification import verify
 
-from .cuts import cut_at_every_call
+from .cuts import cut_at_calls
 from .test_privacy import found_in, needles, secrets
 
 CANARIES = set(needles())
 
 
 def record(*, fails: bool = False, resumed: bool = False) -> Path:
-    """A run whose first module has the canaries, whose second renames and thins their columns, whose third drops them."""
+    """A run whose first module has the canaries; the second renames and thins their columns, the third drops them."""
     frame = secrets()
     status = Status(name="people", tags=["new"])
     with suppress(ValueError), status:
@@ -95,10 +94,10 @@ def test_statistics_go_of_columns_that_tell_of_the_same_values_and_stay_of_other
 def test_what_is_not_the_modules_stays(people: pd.DataFrame):
     folder = record()
     before = load_run(folder)
-    kept = before.results["Loader[csv]_Clean[thin]"]["data"]
+    kept = before.results["Loader[csv]_Loader[report]_Clean[thin]"]["data"]
     redact(folder, modules=["Loader"])
     run = load_run(folder)
-    pd.testing.assert_frame_equal(run.results["Loader[csv]_Clean[thin]"]["data"], kept)
+    pd.testing.assert_frame_equal(run.results["Loader[csv]_Loader[report]_Clean[thin]"]["data"], kept)
     assert list(run.results) == list(before.results)
     same = ("run_id", "name", "tags", "state", "start_time", "end_time", "duration_seconds", "sequence")
     assert [getattr(run, name) for name in same] == [getattr(before, name) for name in same]
@@ -123,7 +122,7 @@ def test_readers_say_that_the_data_was_redacted():
     folder = record()
     redact(folder, modules=["Loader"])
     run = load_run(folder)
-    parts = [part for key in ("Loader[csv]", "Loader[report]") for part in run.results[key].record.parts]
+    parts = [part for key in ("Loader[csv]", "Loader[csv]_Loader[report]") for part in run.results[key].record.parts]
     assert {(part.file, part.bytes, part.sha256, part.withheld) for part in parts} == {(None, None, None, "redacted")}
     with pytest.raises(WithheldError, match="was removed: results of the module Loader were redacted"):
         _ = run.results["Loader[csv]"]["data"]
@@ -196,12 +195,14 @@ def test_a_redacted_run_is_amended_and_redacted_again():
 def test_an_interrupted_run_is_redacted_and_stays_interrupted(tmp_path: Path):
     code = (
         "import os, pandas as pd; from runfolio import Status; s = Status(); s.start(); print(s.folder)\n"
-        "with s.step('Loader', 'x') as step: step.result(pd.DataFrame({'a': ['Zeisig']}))\n"
-        "(s.folder / 'results' / '000009-left.parquet').write_bytes(b'Zeisig')\n"
+        "bird = 'Zei' + 'sig'  # which is not in the command line, for that is kept\n"
+        "with s.step('Loader', 'x') as step: step.result(pd.DataFrame({'a': [bird]}))\n"
+        "(s.folder / 'results' / '000009-left.json').write_bytes(bird.encode())\n"
         "os.kill(os.getpid(), 9)"
     )
     ran = subprocess.run([sys.executable, "-u", "-c", code], capture_output=True, text=True, check=False)
     folder = Path(ran.stdout.strip())
+    assert found_in(folder, {"Zeisig": {b"Zeisig"}}) == {"Zeisig"}
     redact(folder, modules=["Loader"])
     assert found_in(folder, {"Zeisig": {b"Zeisig"}}) == set()
     assert load_run(folder).state == "interrupted"
@@ -271,23 +272,28 @@ def test_modes_stay():
 
 
 def test_a_kill_at_any_call_leaves_one_whole_run():
-    folder = record()
-    cuts = cut_at_every_call(
-        "from runfolio.redaction import redact\nact = lambda folder: redact(folder, modules=['Loader', 'Clean'])",
-        folder,
+    with Status(name="people") as status:
+        with status.step("Loader", "csv") as step:
+            frame = step.result(secrets())
+        with status.step("Count", "rows", data=frame) as step:
+            step.result({"rows": len(frame)})
+    cuts = cut_at_calls(
+        "from runfolio.redaction import redact\nact = lambda folder: redact(folder, modules=['Loader'])",
+        status.folder,
+        every=3,
     )
-    seen = set()
+    seen = []
     for copy in cuts:
-        assert [row.name for row in list_runs(copy.parent).itertuples()] == ["people"]
+        (row,) = list_runs(copy.parent).itertuples()
         run = load_run(copy)
         is_done = any(event.type == "redact" for event in run.events)
-        seen.add(is_done)
-        assert run.damage == []
-        assert run.results["Loader[csv]"].is_withheld is is_done
+        assert (row.name, run.state, run.damage) == ("people", "completed", [])
+        assert [run.results[key].is_withheld for key in run.results] == [is_done, False]
         assert verify(copy).findings == []
         assert bool(found_in(copy)) is not is_done
-    assert seen == {False, True}
-    assert len(cuts) > 50
+        seen.append(is_done)
+    assert len(seen) > 30
+    assert seen == sorted(seen) and set(seen) == {False, True}  # from one instant on it is redacted
 
 
 def test_what_a_kill_left_is_removed_by_the_next_redaction_and_by_prune():
@@ -296,7 +302,7 @@ def test_what_a_kill_left_is_removed_by_the_next_redaction_and_by_prune():
         left = folder.with_name(f".{folder.name}.abcdefgh.going")
         shutil.copytree(folder, left)
         clear()
-        assert os.listdir(folder.parent) == [folder.name]
+        assert [path.name for path in folder.parent.iterdir()] == [folder.name]
 
 
 def test_two_redactions_at_once_leave_one_whole_run():
@@ -306,12 +312,11 @@ def test_two_redactions_at_once_leave_one_whole_run():
         "try: redact(sys.argv[1], modules=[sys.argv[2]])\n"
         "except UsageError as error: print(error)"
     )
-    running = [
-        subprocess.Popen([sys.executable, "-c", code, folder, who], stdout=-1, text=True) for who in ("Loader", "Clean")
-    ]
+    names = ("Loader", "Clean")
+    running = [subprocess.Popen([sys.executable, "-c", code, folder, who], stdout=-1, text=True) for who in names]
     said = [one.communicate()[0] for one in running]
     assert [one.returncode for one in running] == [0, 0]
     done = {name for event in load_run(folder).events if event.type == "redact" for name in event.context["modules"]}
-    assert done == {who for who, text in zip(("Loader", "Clean"), said, strict=True) if not text}
+    assert done == {who for who, text in zip(names, said, strict=True) if not text}
     assert all(re.search("another process|written to|holds its lock", text) for text in said if text)
     assert verify(folder).findings == []
