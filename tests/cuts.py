@@ -1,7 +1,7 @@
 """Killing a process at each of its calls that touch files, one copy of a run for each; no tracer is needed.
 
-A child forks for each cut. Python's audit events come just before each call; what has none of its own (the exchange of two
-folders) lies between two that have. So each order of what is on the disk is seen.
+A child forks for each cut. Python's audit events come just before each call; what has none of its own (the exchange of
+two folders) lies between two that have. So each order of what is on the disk is seen.
 """
 
 from __future__ import annotations
