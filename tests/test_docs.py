@@ -8,7 +8,8 @@
   begins in the repository's top folder.
 - Blocks that need a package which is an extra of this one are skipped aloud where it is not installed.
 - A ```yaml block is the file `pipeline.yaml` for the blocks behind it.
-- ```sql blocks are run by DuckDB; a row is shown with ` | ` between its values.
+- ```sql blocks are run by DuckDB, those of docs/recipes.md by `runfolio.sql`, and its ```sh blocks in order; a row is
+  shown with ` | ` between its values.
 - A ```text block is what the block before it prints. `…` in shown output stands for any text.
 - ```jsonl blocks are sound lines of a run folder.
 - README's ```sh block makes a virtual environment: `.ci/run` takes its commands from there and runs them.
@@ -54,6 +55,7 @@ from .test_schemas import problems, record_every_kind
 REPOSITORY = Path(__file__).parent.parent
 EXAMPLE = "20261123T085921Z-penguins-cfy9"
 README, RECIPES, FORMAT, PIPELINES = "README.md", "runs/README.md", "docs/format.md", "docs/pipelines.md"
+QUERIES = "docs/recipes.md"
 HISTORY, CODE, PROVENANCE, PETSARD = "docs/history.md", "docs/code.md", "docs/provenance.md", "docs/petsard.md"
 NEEDED = {PETSARD: "petsard", "runfolio.integrations.petsard": "petsard"}
 """The package that a page or a docstring takes, where it is no dependency."""
@@ -140,6 +142,7 @@ def _environment() -> dict[str, str]:
 
 
 EXTRAS = {
+    "dask": "import dask",
     "sklearn": r"(?:from|import) (?:runfolio\.integrations\.)?sklearn",
     "kedro": r"(?:from|import) .*kedro|kedro run",
 }
@@ -160,7 +163,7 @@ def need(*commands: str) -> None:
 def marked(names: list[str]) -> list[Any]:
     """The names as parameters of a test; what other packages warn of is no concern of ours."""
     mark = pytest.mark.filterwarnings("ignore")
-    return [pytest.param(name, marks=mark) if name in NEEDED else name for name in names]
+    return [pytest.param(name, marks=mark) if name in (*NEEDED, QUERIES) else name for name in names]
 
 
 def need_package(name: str) -> None:
@@ -198,9 +201,13 @@ def run_python(block: Block, page: str, namespace: dict[str, Any]) -> str:
     return printed.getvalue()
 
 
-def run_sql(query: str) -> str:
-    with duckdb.connect() as connection:
-        rows = connection.sql(query).fetchall()
+def run_sql(query: str, page: str) -> str:
+    if page == QUERIES:
+        found = runfolio.sql(None, query)
+        rows = found.astype(object).where(found.notna(), None).to_numpy().tolist()
+    else:
+        with duckdb.connect() as connection:
+            rows = connection.sql(query).fetchall()
     return "".join(" | ".join(map(str, row)) + "\n" for row in rows)
 
 
@@ -223,7 +230,7 @@ def test_blocks_of_all_pages_are_of_a_language_that_is_checked() -> None:
 def test_the_examples_of_a_page_do_what_it_shows(page: str, checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     need_package(page)
     blocks = list(with_output(page))
-    if page in (README, RECIPES):
+    if page in (README, RECIPES, QUERIES):
         need("bash", "jq", "tail", "sha256sum")
     namespace: dict[str, Any] = {"__name__": "page"}
     shell = Shell(checkout)
@@ -235,7 +242,7 @@ def test_the_examples_of_a_page_do_what_it_shows(page: str, checkout: Path, monk
         if block.language == "python":
             printed = run_python(block, page, namespace)
         elif block.language == "sql":
-            printed = run_sql(block.text)
+            printed = run_sql(block.text, page)
         elif block.language == "console" and page in (README, PIPELINES, HISTORY, CODE, PROVENANCE, PETSARD):
             run_console(block.text, Shell(checkout))
             continue
@@ -244,7 +251,7 @@ def test_the_examples_of_a_page_do_what_it_shows(page: str, checkout: Path, monk
             continue
         elif (page, block.language) == (RECIPES, "sh") and "-F" in block.text and shown is not None:
             printed = shell.run_until(block.text, shown)
-        elif (page, block.language) == (RECIPES, "sh"):
+        elif (page, block.language) in ((RECIPES, "sh"), (QUERIES, "sh")):
             printed = shell.run(block.text)
             monkeypatch.chdir(shell.folder)
         else:

@@ -40,6 +40,7 @@ def by_hand(number: int) -> str:
         step.result(pd.DataFrame({"n": [number]}))
     status.record_change("UPDATE", f"column {number}")
     status.progress(number, 10)
+    status.progress(number + 1, 10)
     return step.key
 
 
@@ -94,7 +95,8 @@ class TestThreads:
         assert parents(status, "Worker") == [id_of(status, "Fit", "all")]
         (change,) = [change for change in status.changes if change.target == "column 3"]
         assert (change.module_name, change.snapshot_id) == ("Fit", status.get_snapshots("Fit")[1].snapshot_id)
-        assert [event.record_id for event in status.events if event.type == "progress"] == [id_of(status, "Fit", "all")]
+        samples = {event.record_id for event in status.events if event.type == "progress"}
+        assert samples == {id_of(status, "Fit", "all")}
 
     def test_a_thread_stands_where_it_stood_when_the_place_is_left(self, people):
         with Status() as status:
@@ -144,6 +146,7 @@ class TestProcesses:
         fits = [id_of(status, "Fit", name) for name in ("one", "two")]
         assert sorted(map(str, parents(status, "Part"))) == sorted([fits[0]] * 3 + [fits[1]] * 3)
         assert list(status.get_timing()["module_name"]) == ["Fit", "Fit"]
+        assert [path.name for path in status.folder.glob("*.lock")] == [], "a worker has not left"
         assert_whole(status)
 
     @pytest.mark.parametrize("method", ["fork", "spawn"])
@@ -170,7 +173,7 @@ class TestProcesses:
         with Status() as status, status.step("Fit", "all"):
             with pool_of("fork") as pool:
                 pool.submit(status.carry(by_hand), 7).result()
-            assert [event.done for event in status.events if event.type == "progress"] == [7]
+            assert [event.done for event in status.events if event.type == "progress"] == [7, 8]
 
     def test_a_worker_that_is_killed_leaves_a_step_that_did_not_end_and_a_sound_run(self, people):
         with Status() as status:

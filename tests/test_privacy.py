@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -315,11 +316,14 @@ def test_a_column_that_goes_from_hashed_to_named_is_no_change() -> None:
 
 
 def test_dtypes_with_values_in_their_spelling_are_told_without_them() -> None:
-    polars = pytest.importorskip("polars")
-    frame = polars.DataFrame({"level": ["a"]}, schema={"level": polars.Enum([TEXTS[3], "a"])})
+    sparse = pd.DataFrame({"number": pd.arrays.SparseArray([INTEGER, 1], fill_value=INTEGER)})
+    levels = pl.DataFrame({"levels": [["a"]]}, schema={"levels": pl.List(pl.Enum([TEXTS[3], "a"]))})
     with Status(results="schema", profile="names") as status, status.step("Loader", "a") as step:
-        step.result(frame)
+        step.result({"sparse": sparse, "levels": levels})
     assert found_in(status.folder) == set()
+    assert [schema.fields[0].dtype for schema in status.results["Loader[a]"]["schema"].values()] == [
+        "Sparse[int64, …]", "List(Enum)",
+    ]  # fmt: skip
 
 
 def test_data_of_a_module_goes_by_the_strictest_before_it() -> None:
@@ -388,6 +392,14 @@ def test_a_resumed_run_goes_on_by_what_it_began_with_unless_told_otherwise() -> 
         {"Loader": "schema"}, {OTHERS: "digest", "Loader": "names", "Clean": "full"}
     )
     assert (told.told("Loader"), told.told("x"), told.stores("Loader")) == ("names", "digest", False)
+
+
+def test_a_joined_run_withholds_what_the_run_withholds() -> None:
+    with Status(results="schema", profile="names") as status:
+        assert status.folder is not None
+        with Status.join(status.folder) as worker:
+            worker.store_result("x", secrets())
+    assert found_in(status.folder) == set()
 
 
 def test_the_executor_takes_the_words_as_arguments_and_knows_its_modules() -> None:

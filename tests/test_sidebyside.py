@@ -53,15 +53,17 @@ class TestNumbers:
         assert found.reports == {f"{key}.auc": 0.25, f"{key}.folds[0]": 1, f"{key}.folds[1]": 2.5}
 
     def test_settings_of_the_run_are_no_parameters_and_a_seed_by_hand_is_one(self):
-        runs = [record(1), load_run(_recorded(Status(name="x", seed=2**80)))]
-        one, other = side_by_side(runs).runs
-        assert not [name for name in one.parameters if name.startswith("Run")]
+        executor = Executor({"Run": {"name": "y", "tags": ["t"]}, "Loader": {"a": {"method": load, "rows": 1}}})
+        executor.run()
+        one, other = side_by_side([executor.status, load_run(_recorded(Status(name="x", seed=2**80)))]).runs
+        assert list(one.parameters) == ["Loader.a.method", "Loader.a.rows"]
         assert other.parameters == {"seed": 2**80} and other.name == "x"
 
     def test_the_parameters_that_differ(self):
         found = side_by_side([record(1, 1), record(2, True), record(2, "1")])
         assert found.differing().names("parameters") == ["Loader.a.rows", "Loader.a.kind"]
         assert side_by_side([record(3), record(3)]).differing().names("parameters") == []
+        assert side_by_side([record(3, 1), record(3, "1")]).differing().names("parameters") == ["Loader.a.kind"]
 
     def test_a_failed_run_has_what_it_came_to(self):
         status = Status()
@@ -128,6 +130,12 @@ class TestReports:
         found = side_by_side([Run(status.folder)])
         assert found.runs[0].reports == {"good.n": 2}
         assert len(found.notes) == 1 and found.notes[0].startswith(f"{status.run_id}: ")
+
+    def test_a_report_that_is_withheld_is_none_and_no_note(self):
+        with Status(results="schema") as status:
+            status.store_result("score", {"auc": 0.5})
+        found = side_by_side([status])
+        assert (found.runs[0].reports, found.notes) == ({}, [])
 
     def test_a_report_that_is_too_large_is_not_read(self, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(sidebyside, "MOST_BYTES", 3)

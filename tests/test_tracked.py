@@ -244,6 +244,24 @@ class TestTracked:
         assert [timing.outcome for timing in status.timing_records] == ["completed"] * 3
         assert keys(status)[-1] == "load[load]_Odd[<lambda>]_Clean[older]"
 
+    def test_where_data_is_withheld_no_message_quotes_it(self):
+        @tracked
+        def quoting(frame):
+            raise ValueError("canary of a nested call")
+
+        @tracked
+        def canary(frame):
+            with pytest.raises(ValueError):
+                quoting(frame)
+            return {"canary of a key": object(), 3: frame}
+
+        with Status(results="schema", profile="names") as status:
+            canary(load())
+        assert [timing.outcome for timing in status.timing_records] == ["completed", "failed", "completed"]
+        assert any("not stored" in str(event.message) for event in status.events)
+        text = b"".join(path.read_bytes() for path in status.folder.rglob("*") if path.is_file())
+        assert b"canary of" not in text and b"canary" in text
+
     def test_what_is_no_plain_function_is_refused_by_name(self):
         async def fetch(): ...
 

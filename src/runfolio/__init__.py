@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from runfolio.errors import RunfolioError
     from runfolio.following import follow, follow_root
     from runfolio.pipeline.executor import Executor
+    from runfolio.queries import sql
     from runfolio.run import Run, load_run
     from runfolio.schema import Field, Schema
     from runfolio.sidebyside import compare_runs
@@ -35,6 +36,7 @@ __all__ = [
     "follow_root",
     "list_runs",
     "load_run",
+    "sql",
     "tracked",
 ]
 
@@ -50,6 +52,7 @@ _HOMES = {
     "follow_root": "following",
     "list_runs": "catalog",
     "load_run": "run",
+    "sql": "queries",
     "tracked": "tracking",
 }
 

@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterable
 from itertools import chain
 from typing import Any, ParamSpec, TypeVar
 
-from runfolio.arguments import message_of
 from runfolio.artifacts import uses_up
 from runfolio.errors import DataError, RunfolioError, UsageError, WriteWarning
 from runfolio.parts import flattened, holds_table
@@ -112,7 +111,7 @@ def timed(recorder: Recorder, names: tuple[str, str, str], bound: Callable[[], R
     except BaseException as error:
         if running.pid == os.getpid():  # a forked child leaves the call as well; the timing is its parent's
             try:
-                recorder.finish(running, "failed", {"error": f"{type(error).__name__}: {message_of(error)}"[:1000]})
+                recorder.finish(running, "failed", {"error": recorder.told_of(error)})
             except RunfolioError as failure:
                 error.add_note(f"runfolio could not record that {names[1]} failed: {failure}")
         raise
@@ -140,18 +139,14 @@ def keep(step: Step, returned: Any) -> None:
         data = dict(zip(names, data, strict=True))
     try:
         if uses_up(data):
-            _tell(step, "its result is not stored: it is an iterator, which storing would use up", is_table=False)
+            step.log("its result is not stored: it is an iterator, which storing would use up")
         else:
             step.result(data)
     except DataError as error:
-        _tell(step, f"its result is not stored: {error}", is_table=first_table([data]) is not None)
-
-
-def _tell(step: Step, message: str, *, is_table: bool) -> None:
-    """Record a message of the step, and warn where a table is not what a reader will look for in vain."""
-    step.log(message, "warning" if is_table else "info")
-    if is_table:
-        warnings.warn(f"{step.key}: {message}", WriteWarning, stacklevel=5)
+        is_table = first_table([data]) is not None
+        step.log(f"its result is not stored: {step._recorder.told_of(error)}", "warning" if is_table else "info")
+        if is_table:  # a reader will look for it in vain
+            warnings.warn(f"{step.key}: its result is not stored: {error}", WriteWarning, stacklevel=4)
 
 
 class Origins:

@@ -19,6 +19,7 @@ import weakref
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -268,8 +269,10 @@ class TestWhatIsRecorded:
 
     def test_the_files_that_are_read_are_recorded_with_their_digests(self):
         _, status = seen(GRID)
-        inputs = [event.context["path"] for event in status.events if event.type == "input"]
-        assert inputs == ["people.csv", "others.csv"]
+        inputs = [(one.module_name, one.context["path"]) for one in status.events if one.type == "input"]
+        assert inputs == [("Loader", "people.csv"), ("Loader", "others.csv")]
+        digests = [one.context["sha256"] for one in status.events if one.type == "input"]
+        assert digests == [sha256(Path(path).read_bytes()).hexdigest() for _, path in inputs]
 
     def test_configuration_and_versions_are_recorded_and_secrets_are_masked(self):
         parameters = "{method: custom_method, module_path: kit.py, class_name: Again, api_key: sesame}"

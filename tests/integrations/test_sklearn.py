@@ -100,6 +100,7 @@ def test_results_are_what_the_steps_gave_as_frames_with_the_rows_of_the_input(pi
     frame, target = data
     with Status() as status, track(pipeline):
         predicted = pipeline.fit(frame, target).predict(frame)
+        assert integration._trackers[0]._thread.gave is None, "what it gave last is kept alive"
         shares = pipeline.predict_proba(frame)
         score = pipeline.score(frame, target)
     stored = {key: result["data"] for key, result in status.results.items()}
@@ -150,6 +151,14 @@ def test_clone_pickle_and_set_output_work_in_the_block(pipeline, data):
     assert status.results["scale[fit_transform]"]["data"].index.equals(frame.index)
 
 
+def test_what_is_watched_is_pickled_as_what_it_was(pipeline):
+    with Status(), track(pipeline):
+        watched = vars(StandardScaler)["fit"]
+        assert isinstance(watched, integration._Watched)
+        found = pickle.loads(pickle.dumps(watched))
+    assert found is StandardScaler.fit
+
+
 def test_polars_frames_are_stored_as_such(data):
     pipeline = make_pipeline(StandardScaler(), PCA(2)).set_output(transform="polars")
     with Status() as status, track(pipeline):
@@ -186,14 +195,17 @@ def test_an_error_comes_unchanged_and_is_recorded_at_its_step(pipeline, data):
 
 
 def test_methods_that_a_step_calls_itself_are_timings_inside_of_it(data):
-    pipeline = make_pipeline(Twice(), LinearRegression())
+    pipeline = make_pipeline(Twice(), Shift(), LinearRegression())
     target = np.arange(40.0)
     with Status() as status, track(pipeline):
         pipeline.fit(data[0], target).score(data[0], target)
-    assert steps_of(status)[::3] == ["twice.fit_transform", "linearregression.score"]
+    assert steps_of(status)[::5] == ["twice.fit_transform", "linearregression.score"]
     outer = {timing.record_id: timing.experiment_name for timing in status.timing_records}
-    inner = [(outer[t.parent_id], t.step_name) for t in status.timing_records if t.parent_id]
-    assert inner == [("fit_transform", "fit"), ("fit_transform", "transform"), ("score", "predict")]
+    inner = [(t.module_name, outer[t.parent_id], t.step_name) for t in status.timing_records if t.parent_id]
+    assert inner == [
+        *((name, "fit_transform", method) for name in ("twice", "shift") for method in ("fit", "transform")),
+        ("linearregression", "score", "predict"),
+    ]
     found = status.results["twice[fit_transform]"]["data"]
     pd.testing.assert_frame_equal(found, data[0] + 2)
 

@@ -125,6 +125,20 @@ def test_a_withheld_stream_is_passed_on_as_a_list_of_its_tables() -> None:
     assert executor.status.results["Loader[x]"].record.parts[0].rows == 3
 
 
+def test_tables_of_a_withheld_stream_are_lent_as_copies() -> None:
+    def load() -> Any:
+        return (pd.DataFrame({"n": [count]}) for count in range(3))
+
+    def change(data: Any, step: Any) -> pd.DataFrame:
+        for frame in data:
+            frame["n"] += 100
+        return pd.DataFrame({"sum": [sum(int(frame["n"].sum()) for frame in step.data("Loader"))]})
+
+    executor = Executor({"Run": LOADER, "Loader": {"x": {"method": load}}, "Change": {"x": {"method": change}}})
+    executor.run()
+    assert last(executor) == {"sum": [3]}
+
+
 def test_a_resumed_run_makes_withheld_data_again_that_a_step_works_on(modules: Modules) -> None:
     executor, calls = resumed(modules, {"results": "schema"}, "Loader", "Clean", "Count")
     assert calls == ["load", "clean", "count"]
@@ -165,7 +179,11 @@ def test_a_resumed_run_stores_what_its_configuration_now_says(modules: Modules) 
 
 def test_a_run_that_is_resumed_by_its_own_configuration_withholds_as_it_began(tmp_path: Any) -> None:
     (tmp_path / "people.csv").write_text("name\nAda\n")
-    text = f"Loader: {{a: {{path: {tmp_path}/people.csv}}}}\nPreprocessor: {{b: {{method: scale, columns: [nme]}}}}\n"
+    text = f"""
+Run: {{results: full, profile: full}}
+Loader: {{a: {{path: {tmp_path}/people.csv}}}}
+Preprocessor: {{b: {{method: scale, columns: [nme]}}}}
+"""
     first = Executor(text, results={"Loader": "schema"}, profile={"Loader": "names"})
     with pytest.raises(Exception, match="nme"):
         first.run()

@@ -44,6 +44,7 @@ _COMMANDS = (
     "note",
     "redact",
     "prune",
+    "sql",
 )
 
 

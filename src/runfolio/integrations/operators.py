@@ -89,8 +89,7 @@ class Follower:
         except BaseException as error:
             self._fail(opened, error)
             raise
-        if opened.step is not None:
-            opened.spent = opened.step._begun().spent()
+        self.guarded(f"take the time of {planned.key}", self._stop, opened)
         return found
 
     def _put(self, before: Callable[..., T], module: str, experiment: str, operator: Any) -> T:
@@ -106,6 +105,10 @@ class Follower:
         return found
 
     # Steps
+
+    def _stop(self, opened: _Opened) -> None:
+        if opened.step is not None:
+            opened.spent = opened.step._begun().spent()
 
     def _open(self, planned: PlannedStep, operator: weakref.ref[Any], given: Any) -> _Opened:
         step = self.guarded(f"record that {planned.key} begins", self._begin, planned, operator(), given)

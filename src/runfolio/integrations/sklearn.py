@@ -7,6 +7,7 @@ their classes, which lets all other objects through; so estimators can be cloned
 from __future__ import annotations
 
 import functools
+import inspect
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -273,7 +274,7 @@ def _watch(kind: type) -> None:
     if _watched_classes[kind] > 1:
         return
     for name in METHODS:
-        original = _original(kind, name)
+        original = inspect.getattr_static(kind, name, None)
         if hasattr(original, "__get__"):
             setattr(kind, name, _Watched(name, original, kind.__dict__.get(name)))
 
@@ -290,13 +291,3 @@ def _let_go(kind: type) -> None:
                 delattr(kind, name)
             else:
                 setattr(kind, name, found.own)
-
-
-def _original(kind: type, name: str) -> Any:
-    """What a class has under this name, where it is watched itself or a base of it is."""
-    for base in kind.__mro__:
-        found = base.__dict__.get(name)
-        found = found.own if isinstance(found, _Watched) else found
-        if found is not None:
-            return found
-    return None
