@@ -351,8 +351,8 @@ def _elapsed(run: Run, clock: Clock) -> float | None:
 
 
 def last_time(run: RunView) -> datetime | None:
-    """When a run recorded last; a repair is no part of what it did, nor is the first line of a writer."""
-    events = [event for event in run.events if event.type not in ("segment", "repair")]
+    """When a run recorded last; what was amended later is no part of what it did, nor is the first line of a writer."""
+    events = [event for event in run.events if event.type not in ("segment", "repair", "amend", "redact")]
     last = [records[-1].timestamp for records in (events, run.snapshots, run.changes) if records]
     return in_utc(max(last, default=None))
 
