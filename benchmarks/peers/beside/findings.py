@@ -1,0 +1,46 @@
+"""What was found, as one JSON file: what it depends on, the trackers' versions, and each job by tracker."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from dataclasses import asdict
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from beside.jobs import Sizes
+
+Findings = dict[str, Any]
+RESULTS = Path(__file__).parents[2] / "results" / "peers-2026-11-23.json"
+
+
+def begun(path: Path, sizes: Sizes, *, quick: bool) -> Findings:
+    """What a file has already, if it is of the same sizes, else nothing yet. No host name and no path is in it."""
+    found: Findings = {
+        "environment": {
+            "date": f"{date.today()}",
+            "Python": platform.python_version(),
+            "on": f"{platform.system()} {platform.machine()}",
+            "CPUs": os.cpu_count(),
+        },
+        "quick": quick,
+        "sizes": asdict(sizes),
+        "peers": {},
+        "jobs": {},
+    }
+    if path.exists() and (old := read(path))["sizes"] == found["sizes"]:
+        found |= {"peers": old["peers"], "jobs": old["jobs"]}
+    return found
+
+
+def read(path: Path) -> Findings:
+    """What a file has."""
+    found: Findings = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+def save(found: Findings, path: Path) -> None:
+    """Put it in the file's place."""
+    path.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
