@@ -10,6 +10,7 @@ from msgspec import structs
 
 from runfolio import Status, codec, layout
 
+
 def ended_run(root: Path) -> Path:
     """A run of three steps that was recorded by runfolio and completed."""
     with Status(name="nightly", tags=["benchmark"], sequence=["Loader", "Clean", "Derive"], root=root) as status:

@@ -1,4 +1,4 @@
-"""A frame of 15 mixed columns, from one seed. It needs pandas alone, so that other trackers' environments can make it too."""
+"""A frame of 15 mixed columns, from one seed: by pandas alone, for other trackers' environments make it too."""
 
 from __future__ import annotations
 

@@ -61,15 +61,23 @@ def _measure(job: str, sides: dict[str, jobs.Side], name: str, sizes: jobs.Sizes
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python benchmarks/peers", description="Measure runfolio beside other trackers.")
+    parser = argparse.ArgumentParser(
+        prog="python benchmarks/peers", description="Measure runfolio beside other trackers."
+    )
     others = [name for name in trackers.NAMES if name != "runfolio"]
     parser.add_argument("--only", action="append", choices=JOBS, help="this job alone; may be repeated")
     parser.add_argument("--peer", action="append", choices=others, help="this tracker alone; may be repeated")
-    parser.add_argument("--json", type=Path, default=findings.RESULTS, metavar="FILE", help="where the numbers are kept")
-    parser.add_argument("--environments", type=Path, default=Path(".venv-peers"), metavar="FOLDER", help="where they are")
+    parser.add_argument(
+        "--json", type=Path, default=findings.RESULTS, metavar="FILE", help="where the numbers are kept"
+    )
+    parser.add_argument(
+        "--environments", type=Path, default=Path(".venv-peers"), metavar="FOLDER", help="where they are"
+    )
     parser.add_argument("--here", action="store_true", help="use this Python for all, and make no environment")
     parser.add_argument("--cap", type=float, default=10.0, metavar="SECONDS", help="what logging may take in one turn")
-    parser.add_argument("--quick", action="store_true", help="small sizes, to see that it runs; the numbers mean nothing")
+    parser.add_argument(
+        "--quick", action="store_true", help="small sizes, to see that it runs; the numbers mean nothing"
+    )
     parser.add_argument("--page", action="store_true", help="only make docs/benchmarks.md from the JSON file")
     return parser.parse_args()
 

@@ -47,6 +47,9 @@ QUICK = Sizes(
 )
 
 
+SETTLE = 1.0
+
+
 class Failed(Exception):
     """A process of a tracker ended without an answer."""
 
@@ -101,8 +104,9 @@ class Side:
                 found, _ = process.communicate(timeout=patience)
             except subprocess.TimeoutExpired:
                 raise Failed(f"not within {patience:g} s") from None
-        if process.returncode == -signal.SIGKILL:
-            return None
+            if process.returncode == -signal.SIGKILL:
+                time.sleep(SETTLE)  # what it started itself is left the time to write what it was given
+                return None
         lines = found.splitlines()
         if process.returncode or not lines:
             told = (folder.parent / f"{action}.stderr").read_text(errors="replace").strip().splitlines()

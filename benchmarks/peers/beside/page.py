@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import statistics
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +57,8 @@ def about(found: Findings) -> str:
         if name != "runfolio" and (peer["versions"] or peer["problem"])
     ]
     return (
-        f"Measured on {place['date']}: Python {place['Python']}, {place['on']}, {place['CPUs']} CPUs, shared with other work "
-        f"(load average {min(loads, default=0):g} to {max(loads, default=0):g}). {ours}; beside it "
+        f"Measured on {place['date']}: Python {place['Python']}, {place['on']}, {place['CPUs']} CPUs, shared with "
+        f"other work (load average {min(loads, default=0):g} to {max(loads, default=0):g}). {ours}; beside it "
         f"{'; '.join(dict.fromkeys(others))}."
     )
 
@@ -84,7 +84,7 @@ def _refusal(figures: dict[str, Any]) -> str:
 
 
 def ours_of(job: str, found: Findings) -> dict[str, Any]:
-    """runfolio's own figures: medians over its turns beside all trackers that had as much to do as was asked for."""
+    """Our own figures: medians over its turns beside all trackers that had as much to do as was asked for."""
     sides = [one["runfolio"] for one in found["jobs"].get(job, {}).values() if "runfolio" in one]
     most = max((side.get("runs", 0) for side in sides), default=0)
     sides = [side for side in sides if side.get("runs", 0) == most]
@@ -117,7 +117,13 @@ def _at_once(found: Findings, name: str) -> str:
     side = ours_of("follow", found) if name == "runfolio" else figures.get(name, {}).get("peer", {})
     if "at_once" not in side:
         return "no"
-    return "yes" if side["at_once"] == side["looks"] else f"{side['at_once']} of {side['looks']}" if side["at_once"] else "no"
+    return (
+        "yes"
+        if side["at_once"] == side["looks"]
+        else f"{side['at_once']} of {side['looks']}"
+        if side["at_once"]
+        else "no"
+    )
 
 
 def _store(side: dict[str, Any], ratios: dict[str, float], found: Findings, name: str) -> list[str]:
@@ -171,7 +177,13 @@ SECTIONS: dict[str, tuple[str, tuple[str, ...], Row]] = {
 
 # ------------------------------------------------------------------------------- who is ahead, and what was called
 
-AHEAD = {"log": ("seconds",), "store": ("seconds",), "large": ("seconds",), "load": ("table", "records"), "follow": ("median",)}
+AHEAD = {
+    "log": ("seconds",),
+    "store": ("seconds",),
+    "large": ("seconds",),
+    "load": ("table", "records"),
+    "follow": ("median",),
+}
 WHAT = {
     "log": "logging",
     "store": "storing 50 results",
@@ -195,7 +207,9 @@ def _ahead(found: Findings) -> str:
     lines = ["### Where others are ahead", ""]
     for what, name, ratio in ahead(found):
         why = trackers.tracker(name).AHEAD.get(what, "")
-        lines.append(f"- **{found['peers'][name]['title']}**, {WHAT[what]}: {ratio:.2g} of runfolio's time. {why}".rstrip())
+        lines.append(
+            f"- **{found['peers'][name]['title']}**, {WHAT[what]}: {ratio:.2g} of runfolio's time. {why}".rstrip()
+        )
     return "\n".join(lines if len(lines) > 2 else [*lines, "Nowhere."])
 
 
@@ -249,8 +263,46 @@ PLOTS: dict[str, tuple[str, Callable[[dict[str, Any]], float | None], Callable[[
 
 
 def headline(found: Findings, link: str) -> str:
-    """Some lines for README."""
-    return f"[{link}]({link})\n"
+    """Some lines for README: the range of ratios of each job, and who is ahead."""
+    log, store = _ratios("log", "seconds", found), _ratios("store", "seconds", found)
+    kept = {name: ratio for name, ratio in log.items() if _keeps(found["jobs"]["log"][name]["peer"])}
+    exact = {name: ratio for name, ratio in store.items() if found["jobs"]["store"][name]["peer"]["exact"]}
+    table, seen = _ratios("load", "table", found), _ratios("follow", "median", found)
+    lines = [
+        f"- **Log**: {spell(ours_of('log', found)['seconds'])} a record. {len(kept)} of {len(log)} others kept every "
+        f"record after `kill -9`; these took {_range(kept, found)} as long.",
+        f"- **Store** 50 results of 10,000 x 15: others took {_range(store, found)} as long. "
+        f"Exactly as they were came back only runfolio's and those of {_named(exact, found)}.",
+        f"- **Load** past runs: a table of them took others {_range(table, found)} as long.",
+        f"- **Follow** a live run: others' records were seen after {_range(seen, found)} as long; of "
+        f"{_named(_unseen_at_once(found), found)} none was there when the call returned.",
+        f"- Where others are ahead, why, what each can't do at all, and how it was measured: [{link}]({link}).",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _range(ratios: dict[str, float], found: Findings) -> str:
+    least, most = min(ratios, key=lambda name: ratios[name]), max(ratios, key=lambda name: ratios[name])
+    return " to ".join(f"{times(ratios[name])} ({found['peers'][name]['title']})" for name in (least, most))
+
+
+def _named(names: Iterable[str], found: Findings) -> str:
+    titles = list(dict.fromkeys(found["peers"][name]["title"].partition(",")[0] for name in names))
+    return " and ".join([", ".join(titles[:-1]), titles[-1]] if titles[1:] else titles) or "nobody"
+
+
+def _unseen_at_once(found: Findings) -> list[str]:
+    jobs = found["jobs"].get("follow", {})
+    return [name for name, one in jobs.items() if "peer" in one and not one["peer"]["at_once"]]
+
+
+def _keeps(side: dict[str, Any]) -> bool:
+    return bool(side["kept"] >= side["records"])
+
+
+def _ratios(job: str, name: str, found: Findings) -> dict[str, float]:
+    jobs = found["jobs"].get(job, {})
+    return {peer: one["ratios"][name] for peer, one in jobs.items() if name in one.get("ratios", {})}
 
 
 # ------------------------------------------------------------------------------------------------------- numbers

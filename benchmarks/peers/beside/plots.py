@@ -29,7 +29,7 @@ STYLE = """\
 
 @dataclass(frozen=True)
 class Point:
-    """A tracker's value in seconds, or none; what is said of it; whether it is hollow, for it did not do the job whole."""
+    """A tracker's value in seconds, or none; what is said of it; whether it is hollow: it did not do the job whole."""
 
     name: str
     value: float | None
@@ -78,5 +78,7 @@ def _row(point: Point, y: int, x: float | None) -> list[str]:
 
 def tick(power: int) -> str:
     """A power of ten of a second: `10 µs`."""
-    unit, least = next((unit, least) for unit, least in (("s", 0), ("ms", -3), ("µs", -6), ("ns", -9)) if power >= least)
+    unit, least = next(
+        (unit, least) for unit, least in (("s", 0), ("ms", -3), ("µs", -6), ("ns", -9)) if power >= least
+    )
     return f"{10 ** (power - least):,} {unit}"

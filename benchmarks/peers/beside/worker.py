@@ -132,8 +132,10 @@ def difference(found: Any, expected: Any) -> str:
     if not found.index.equals(expected.index) or found.index.dtype != expected.index.dtype:
         return "the index"
     wrong = [name for name in expected if found[name].dtype != expected[name].dtype]
-    if wrong:
+    if wrong[1:]:
         return f"dtypes of {len(wrong)} of {len(expected.columns)} columns"
+    if wrong:
+        return f"{expected[wrong[0]].dtype} became {found[wrong[0]].dtype}"
     try:
         assert_frame_equal(found, expected, check_exact=True)
     except AssertionError:
@@ -161,6 +163,8 @@ def make(module: Any, folder: Path, runs: int, records: int, cap: float) -> None
 def read(module: Any, folder: Path, what: str) -> None:
     """The table of past runs, or all their records."""
     work: Callable[[Path], int] = getattr(module, what)
+    if hasattr(module, "prepare"):
+        module.prepare(folder)
     start = time.perf_counter()
     found = work(folder)
     say({"seconds": time.perf_counter() - start, "found": found})

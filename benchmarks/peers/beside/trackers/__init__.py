@@ -50,6 +50,7 @@ class Tracker(Protocol):
     IMPORTS: tuple[str, ...]
     CALLS: dict[str, str]
     CANNOT: dict[str, str]
+    AHEAD: dict[str, str]
 
     def session(self, folder: Path, body: Callable[[Session], None], number: int = 0) -> None:
         """A run from its start to its end."""
@@ -73,7 +74,7 @@ def tracker(name: str) -> Any:
 
 
 def follow(module: Any, folder: Path) -> Iterator[int]:
-    """How many records are there, again and again: by the tracker's own follower, or by its reader as fast as it goes."""
+    """How many records are there, again and again: by the tracker's own follower, or its reader without a pause."""
     if hasattr(module, "follow"):
         yield from module.follow(folder)
         return

@@ -18,6 +18,7 @@ CALLS = {
     "follow": "it has no reader of its own: its TSV file by `csv`, as fast as it goes",
 }
 CANNOT = {"store": "`log_artifact` needs a Git and DVC repository, and files that one wrote oneself"}
+AHEAD: dict[str, str] = {}
 METRIC = "change"
 
 

@@ -20,6 +20,7 @@ CALLS = {
     "follow": "its file read on by hand, as fast as it goes",
 }
 CANNOT = {"store": "it has no results"}
+AHEAD: dict[str, str] = {}
 
 
 class Formatter(logging.Formatter):

@@ -4,10 +4,25 @@ from __future__ import annotations
 
 from beside.trackers.mlflows import CALLS, IMPORTS, REQUIRES, SHOWN, Store
 
-__all__ = ["CALLS", "CANNOT", "IMPORTS", "REQUIRES", "SHOWN", "TITLE", "count", "fetch", "make", "records", "session", "table"]
+__all__ = [
+    "AHEAD",
+    "CALLS",
+    "CANNOT",
+    "IMPORTS",
+    "REQUIRES",
+    "SHOWN",
+    "TITLE",
+    "count",
+    "fetch",
+    "make",
+    "records",
+    "session",
+    "table",
+]
 
 TITLE = "MLflow, SQLite"
 CANNOT: dict[str, str] = {}
+AHEAD: dict[str, str] = {}
 
 _store = Store("sqlite:///{}/mlflow.db")
 session, make, count, fetch = _store.session, _store.make, _store.count, _store.fetch

@@ -20,6 +20,7 @@ CALLS = {
     "follow": "`pickle.load`, as fast as it goes",
 }
 CANNOT: dict[str, str] = {}
+AHEAD: dict[str, str] = {}
 
 
 class Session:

@@ -8,7 +8,20 @@ from pathlib import Path
 from beside.trackers import pickled
 from beside.trackers.pickled import IMPORTS, REQUIRES, SHOWN, Session, count, fetch, records, table
 
-__all__ = ["CALLS", "CANNOT", "IMPORTS", "REQUIRES", "SHOWN", "TITLE", "count", "fetch", "records", "session", "table"]
+__all__ = [
+    "AHEAD",
+    "CALLS",
+    "CANNOT",
+    "IMPORTS",
+    "REQUIRES",
+    "SHOWN",
+    "TITLE",
+    "count",
+    "fetch",
+    "records",
+    "session",
+    "table",
+]
 
 TITLE = "pickle, at the end"
 CALLS = {
@@ -17,6 +30,7 @@ CALLS = {
     "load": pickled.CALLS["load"],
 }
 CANNOT = {"follow": "nothing is written before the end"}
+AHEAD: dict[str, str] = {}
 
 
 def session(folder: Path, body: Callable[[Session], None], number: int = 0) -> None:

@@ -17,6 +17,7 @@ CALLS = {
     "follow": "`follow(folder)`",
 }
 CANNOT: dict[str, str] = {}
+AHEAD: dict[str, str] = {}
 
 
 class Session:
@@ -28,9 +29,7 @@ class Session:
     def log(self, number: int) -> None:
         """A change."""
         details = {"method": "astype", "rows": 344}
-        self._status.record_change(
-            "TRANSFORM", "bill_length_mm", details, module="Preprocessor", experiment="scale"
-        )
+        self._status.record_change("TRANSFORM", "bill_length_mm", details, module="Preprocessor", experiment="scale")
 
     def store(self, key: str, frame: Any) -> None:
         """A result."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import tempfile
 from collections.abc import Callable
@@ -19,6 +20,7 @@ CALLS = {
     "follow": "it has no reader of files: its `metrics.json`, as fast as it goes",
 }
 CANNOT: dict[str, str] = {}
+AHEAD: dict[str, str] = {}
 METRIC = "change"
 
 
@@ -81,7 +83,7 @@ def records(folder: Path) -> int:
     found: list[float] = []
     for path in _runs(folder):
         file = path / "metrics.json"
-        text = file.read_text() if file.exists() else ""
-        if text:
-            found += json.loads(text).get(METRIC, {"values": []})["values"]
+        if file.exists():
+            with contextlib.suppress(json.JSONDecodeError):  # it is being written anew
+                found += json.loads(file.read_text()).get(METRIC, {"values": []})["values"]
     return len(found)

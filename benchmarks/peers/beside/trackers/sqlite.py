@@ -22,6 +22,7 @@ CALLS = {
     "follow": "`SELECT count(*)`, as fast as it goes",
 }
 CANNOT: dict[str, str] = {}
+AHEAD: dict[str, str] = {}
 FILE = "runs.sqlite"
 
 

@@ -19,6 +19,7 @@ CALLS = {
     "follow": "`EventAccumulator.Reload`, as fast as it goes",
 }
 CANNOT = {"store": "it has no tables and no files of one's own"}
+AHEAD: dict[str, str] = {}
 TAG = "change"
 
 

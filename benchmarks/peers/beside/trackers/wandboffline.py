@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import tempfile
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ CALLS = {
     "follow": "it has no reader of offline runs: its file by hand, as fast as it goes",
 }
 CANNOT = {"fetch": "an offline artifact can be read once it was synced to a server"}
+AHEAD: dict[str, str] = {}
 BLOCK, HEAD = 32_768, 7
 
 
@@ -48,6 +50,7 @@ class Session:
 
 def session(folder: Path, body: Callable[[Session], None], number: int = 0) -> None:
     """An offline run."""
+    os.environ["WANDB_DATA_DIR"] = str(folder / "data")
     import wandb
 
     with wandb.init(project="peer", name=f"run-{number:06d}", mode="offline", dir=str(folder)) as run:
