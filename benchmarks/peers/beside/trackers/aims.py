@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from beside import reasons
+
 TITLE = "Aim"
 REQUIRES = ("aim", "pandas", "pyarrow", "setuptools<80")
 SHOWN = ("aim",)
@@ -18,7 +20,7 @@ CALLS = {
     "follow": "the index made again, then `run.get_metric`, as fast as it goes",
 }
 CANNOT: dict[str, str] = {}
-AHEAD: dict[str, str] = {}
+AHEAD = {"store": reasons.PLAIN, "large": reasons.PLAIN, "table": reasons.INDEX, "records": reasons.INDEX}
 METRIC = "change"
 
 

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from beside import reasons
+
 TITLE = "DVCLive"
 REQUIRES = ("dvclive", "pandas", "pyarrow")
 SHOWN = ("dvclive", "dvc")
@@ -18,7 +20,7 @@ CALLS = {
     "follow": "it has no reader of its own: its TSV file by `csv`, as fast as it goes",
 }
 CANNOT = {"store": "`log_artifact` needs a Git and DVC repository, and files that one wrote oneself"}
-AHEAD: dict[str, str] = {}
+AHEAD = {"table": reasons.BY_HAND, "records": reasons.TEXT, "follow": reasons.SPINNING}
 METRIC = "change"
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from beside import reasons
 from beside.trackers import RECORD
 
 TITLE = "logging, JSON lines"
@@ -20,7 +21,7 @@ CALLS = {
     "follow": "its file read on by hand, as fast as it goes",
 }
 CANNOT = {"store": "it has no results"}
-AHEAD: dict[str, str] = {}
+AHEAD = {"table": reasons.SMALL, "records": reasons.SMALL, "follow": reasons.SPINNING}
 
 
 class Formatter(logging.Formatter):

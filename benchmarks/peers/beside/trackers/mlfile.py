@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from beside import reasons
 from beside.trackers.mlflows import CALLS, IMPORTS, REQUIRES, SHOWN, Store
 
 __all__ = [
@@ -22,7 +23,7 @@ __all__ = [
 
 TITLE = "MLflow, files"
 CANNOT: dict[str, str] = {}
-AHEAD: dict[str, str] = {}
+AHEAD = {"store": reasons.PLAIN, "large": reasons.PLAIN}
 
 _store = Store("file://{}/mlruns")
 session, make, count, fetch = _store.session, _store.make, _store.count, _store.fetch

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from beside import reasons
 from beside.trackers import RECORD
 
 TITLE = "pickle, each time"
@@ -20,7 +21,13 @@ CALLS = {
     "follow": "`pickle.load`, as fast as it goes",
 }
 CANNOT: dict[str, str] = {}
-AHEAD: dict[str, str] = {}
+AHEAD = {
+    "store": reasons.MEMORY_AS_IT_IS,
+    "large": reasons.MEMORY_AS_IT_IS,
+    "table": reasons.SMALL,
+    "records": reasons.SMALL,
+    "follow": reasons.SPINNING,
+}
 
 
 class Session:

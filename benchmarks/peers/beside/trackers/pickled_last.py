@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from beside import reasons
 from beside.trackers import pickled
 from beside.trackers.pickled import IMPORTS, REQUIRES, SHOWN, Session, count, fetch, records, table
 
@@ -30,7 +31,13 @@ CALLS = {
     "load": pickled.CALLS["load"],
 }
 CANNOT = {"follow": "nothing is written before the end"}
-AHEAD: dict[str, str] = {}
+AHEAD = {
+    "log": reasons.LATER,
+    "store": reasons.MEMORY_AS_IT_IS,
+    "large": reasons.MEMORY_AS_IT_IS,
+    "table": reasons.SMALL,
+    "records": reasons.SMALL,
+}
 
 
 def session(folder: Path, body: Callable[[Session], None], number: int = 0) -> None:

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from beside import reasons
+
 TITLE = "Sacred, files"
 REQUIRES = ("sacred", "setuptools<80", "pandas", "pyarrow")
 SHOWN = ("sacred",)
@@ -20,7 +22,13 @@ CALLS = {
     "follow": "it has no reader of files: its `metrics.json`, as fast as it goes",
 }
 CANNOT: dict[str, str] = {}
-AHEAD: dict[str, str] = {}
+AHEAD = {
+    "log": reasons.HEARTBEAT,
+    "store": reasons.PLAIN,
+    "large": reasons.PLAIN,
+    "table": reasons.BY_HAND,
+    "records": reasons.BY_HAND,
+}
 METRIC = "change"
 
 

@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from beside import reasons
 from beside.trackers import RECORD
 
 TITLE = "SQLite, WAL"
@@ -22,7 +23,7 @@ CALLS = {
     "follow": "`SELECT count(*)`, as fast as it goes",
 }
 CANNOT: dict[str, str] = {}
-AHEAD: dict[str, str] = {}
+AHEAD = {"table": reasons.DATABASE, "records": reasons.DATABASE, "follow": reasons.SPINNING}
 FILE = "runs.sqlite"
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from beside import reasons
 from beside.trackers import RECORD
 
 TITLE = "TensorBoardX"
@@ -19,7 +20,7 @@ CALLS = {
     "follow": "`EventAccumulator.Reload`, as fast as it goes",
 }
 CANNOT = {"store": "it has no tables and no files of one's own"}
-AHEAD: dict[str, str] = {}
+AHEAD = {"table": reasons.SMALL, "records": reasons.SMALL}
 TAG = "change"
 
 

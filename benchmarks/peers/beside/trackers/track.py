@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from beside import reasons
 from beside.trackers import RECORD
 
 TITLE = "Trackio"
@@ -22,7 +23,7 @@ CALLS = {
     "follow": "`SQLiteStorage.get_logs`, as fast as it goes",
 }
 CANNOT: dict[str, str] = {}
-AHEAD: dict[str, str] = {}
+AHEAD = {"store": reasons.PLAIN, "large": reasons.PLAIN}
 PROJECT = "peer"
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from beside import reasons
 from beside.trackers import RECORD
 
 TITLE = "W&B, offline"
@@ -22,7 +23,7 @@ CALLS = {
     "follow": "it has no reader of offline runs: its file by hand, as fast as it goes",
 }
 CANNOT = {"fetch": "an offline artifact can be read once it was synced to a server"}
-AHEAD: dict[str, str] = {}
+AHEAD = {"store": reasons.PLAIN, "large": reasons.PLAIN, "table": reasons.SMALL, "records": reasons.SMALL}
 BLOCK, HEAD = 32_768, 7
 
 
