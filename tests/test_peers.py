@@ -16,7 +16,8 @@ import pytest
 PEERS = Path(__file__).parent.parent / "benchmarks" / "peers"
 sys.path.insert(0, str(PEERS))
 
-from beside import environments, findings, jobs, page, plots, trackers, worker  # noqa: E402
+from beside import environments, findings, jobs, numbers, page, plots, trackers, worker  # noqa: E402
+from beside.side import Side  # noqa: E402
 
 HERE = ("runfolio", *environments.STANDARD)
 """Trackers that need nothing but what runfolio needs."""
@@ -116,12 +117,12 @@ def test_a_run_measures_both_sides_and_keeps_what_was_there(tmp_path):
 
 
 def test_what_only_memory_had_is_lost_by_a_kill(tmp_path):
-    figures = jobs.log(jobs.Side("pickled_last", environments.here(), tmp_path), jobs.QUICK)
+    figures = jobs.log(Side("pickled_last", environments.here(), tmp_path), jobs.QUICK)
     assert (figures["records"], figures["kept"]) == (jobs.QUICK.records, 0)
 
 
 def test_a_tracker_that_is_not_there_is_a_row_that_says_so(tmp_path, found):
-    ours, theirs = (jobs.Side(name, environments.here(), tmp_path) for name in ("runfolio", "aims"))
+    ours, theirs = (Side(name, environments.here(), tmp_path) for name in ("runfolio", "aims"))
     figures = jobs.beside("follow", theirs, ours, jobs.QUICK)
     assert figures == {"failed": "ModuleNotFoundError: No module named 'aim'"}
     found["jobs"]["follow"]["aims"] = {**figures, "load_average": 0}
@@ -143,12 +144,12 @@ def test_figures_are_medians_and_ratios_those_of_the_turns():
     ("seconds", "told"), [(2.5, "2.5 s"), (0.0125, "12 ms"), (6.3e-6, "6.3 µs"), (4e-7, "400 ns"), (1234.0, "1,234 s")]
 )
 def test_a_time_has_the_unit_that_suits_it(seconds, told):
-    assert page.spell(seconds) == told
+    assert numbers.spell(seconds) == told
 
 
 @pytest.mark.parametrize(("ratio", "told"), [(0.085, "0.085x"), (3.0, "3x"), (349.2, "349x"), (None, "")])
 def test_a_ratio_is_told_in_two_or_three_digits(ratio, told):
-    assert page.times(ratio) == told
+    assert numbers.times(ratio) == told
 
 
 def test_a_plot_has_every_tracker_by_its_value_those_without_one_last():

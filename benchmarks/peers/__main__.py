@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 from beside import environments, findings, jobs, page, trackers
+from beside.side import Side
 
 JOBS = ("log", "store", "large", "load", "follow")
 
@@ -36,20 +37,18 @@ def main() -> None:
     sys.stdout.write(page.tables(found))
 
 
-def _sides(
-    names: list[str], place: Path, options: argparse.Namespace, found: findings.Findings
-) -> dict[str, jobs.Side]:
+def _sides(names: list[str], place: Path, options: argparse.Namespace, found: findings.Findings) -> dict[str, Side]:
     sides = {}
     for name in names:
         at = environments.here() if options.here else environments.made(name, options.environments)
-        sides[name] = jobs.Side(name, at, place)
+        sides[name] = Side(name, at, place)
         module = trackers.tracker(name)
         versions = {} if at.problem else at.versions(module.SHOWN, place)
         found["peers"][name] = {"title": module.TITLE, "versions": versions, "problem": at.problem}
     return sides
 
 
-def _measure(job: str, sides: dict[str, jobs.Side], name: str, sizes: jobs.Sizes, found: findings.Findings) -> None:
+def _measure(job: str, sides: dict[str, Side], name: str, sizes: jobs.Sizes, found: findings.Findings) -> None:
     begin, side = time.monotonic(), sides[name]
     if side.environment.problem:
         result: jobs.Figures = {"failed": f"it can't be installed: {side.environment.problem}"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import statistics
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
@@ -44,3 +45,17 @@ def read(path: Path) -> Findings:
 def save(found: Findings, path: Path) -> None:
     """Put it in the file's place."""
     path.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def ours_of(job: str, found: Findings) -> dict[str, Any]:
+    """Our own figures: medians over its turns beside all trackers that had as much to do as was asked for."""
+    sides = [one["runfolio"] for one in found["jobs"].get(job, {}).values() if "runfolio" in one]
+    most = max((side.get("runs", 0) for side in sides), default=0)
+    sides = [side for side in sides if side.get("runs", 0) == most]
+    return {name: _middle([side[name] for side in sides if name in side]) for name in (sides[0] if sides else {})}
+
+
+def _middle(values: list[Any]) -> Any:
+    if isinstance(values[0], bool | str):
+        return values[0]
+    return statistics.median_low(values)

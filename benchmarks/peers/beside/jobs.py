@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import shutil
-import signal
 import statistics
 import subprocess
-import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from beside import trackers
-from beside.environments import Environment
+from beside.side import Failed, Side, failure
 from beside.worker import SLOT
 
 Figures = dict[str, Any]
@@ -47,73 +42,6 @@ QUICK = Sizes(
 )
 
 
-SETTLE = 1.0
-
-
-class Failed(Exception):
-    """A process of a tracker ended without an answer."""
-
-
-@dataclass(frozen=True)
-class Side:
-    """A tracker in its environment, and where its folders go."""
-
-    name: str
-    environment: Environment
-    place: Path
-
-    @property
-    def module(self) -> Any:
-        """What it can do."""
-        return trackers.tracker(self.name)
-
-    @contextlib.contextmanager
-    def folder(self) -> Iterator[Path]:
-        """A new folder, removed afterwards."""
-        with tempfile.TemporaryDirectory(dir=self.place, prefix=f"{self.name}-", ignore_cleanup_errors=True) as folder:
-            path = Path(folder).resolve() / "runs"
-            path.mkdir()
-            yield path
-
-    @contextlib.contextmanager
-    def process(self, action: str, folder: Path, **arguments: Any) -> Iterator[subprocess.Popen[str]]:
-        """A process of it; at the end it is ended with all that it started."""
-        command = [str(self.environment.python), "-m", "beside.worker", action, self.name, str(folder)]
-        told = folder.parent / f"{action}.stderr"
-        with told.open("w") as errors:
-            process = subprocess.Popen(
-                [*command, json.dumps(arguments)],
-                **{"cwd": folder.parent, "env": self.environment.variables(folder.parent), "text": True},
-                **{"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": errors},
-                start_new_session=True,
-            )
-            try:
-                yield process
-            finally:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                with contextlib.suppress(BrokenPipeError):
-                    process.stdin.close()
-                process.stdout.close()
-                process.wait()
-
-    def answer(self, action: str, folder: Path, *, patience: float = 240.0, **arguments: Any) -> Any:
-        """What a process of it says last; nothing if it was killed by itself."""
-        with self.process(action, folder, **arguments) as process:
-            try:
-                found, _ = process.communicate(timeout=patience)
-            except subprocess.TimeoutExpired:
-                raise Failed(f"not within {patience:g} s") from None
-            if process.returncode == -signal.SIGKILL:
-                time.sleep(SETTLE)  # what it started itself is left the time to write what it was given
-                return None
-        lines = found.splitlines()
-        if process.returncode or not lines:
-            told = (folder.parent / f"{action}.stderr").read_text(errors="replace").strip().splitlines()
-            raise Failed((told or ["no answer"])[-1][:200].replace(str(folder.parent), "…"))
-        return json.loads(lines[-1])
-
-
 # ------------------------------------------------------------------------------------------------- the jobs
 
 
@@ -126,8 +54,7 @@ def log(side: Side, sizes: Sizes) -> Figures:
         numbers = [value for (value,) in SLOT.iter_unpack(times.read_bytes())]
         done = int(numbers[0])
         if not done:
-            told = (folder.parent / "log.stderr").read_text(errors="replace").strip().splitlines()
-            raise Failed((told or ["it wrote nothing"])[-1][:200].replace(str(folder.parent), "…"))
+            raise failure(folder, "log")
         taken = sorted(numbers[1 : done + 1])
         size, files = _size(folder)
         kept = max(side.answer("count", folder) - 1, 0)
@@ -182,7 +109,7 @@ def follow(side: Side, sizes: Sizes) -> Figures:
         with side.process("follow", folder, count=LOOKS + sizes.followed + 1) as reader:
             _wait_until_seen(reader)
             begun = [_written(writer, sizes.pause) for _ in range(sizes.followed)]
-            seen = _seen(reader, LOOKS + sizes.followed + 1, sizes.followed * sizes.pause)
+            seen = _seen(reader, LOOKS + sizes.followed + 1)
     numbers = range(LOOKS + 2, LOOKS + sizes.followed + 2)
     taken = [_first(seen, number, start) for number, start in zip(numbers, begun, strict=True)]
     whole = sorted(one for one in taken if one is not None)
@@ -198,8 +125,7 @@ LOOKS, SECONDS = 10, 12.0
 def _line(process: subprocess.Popen[str], folder: Path, action: str) -> Any:
     line = process.stdout.readline()
     if not line:
-        told = (folder.parent / f"{action}.stderr").read_text(errors="replace").strip().splitlines()
-        raise Failed((told or ["it ended"])[-1][:200].replace(str(folder.parent), "…"))
+        raise failure(folder, action)
     return json.loads(line)
 
 
@@ -240,7 +166,7 @@ def _wait_until_seen(reader: subprocess.Popen[str]) -> None:
         time.sleep(0.01)
 
 
-def _seen(reader: subprocess.Popen[str], last: int, _written: float) -> list[tuple[int, int]]:
+def _seen(reader: subprocess.Popen[str], last: int) -> list[tuple[int, int]]:
     """The counts that a follower saw, each with its time: until the last, or it has had its time."""
     found: list[tuple[int, int]] = []
     end = time.monotonic() + SECONDS
@@ -334,8 +260,3 @@ def _medians(turns: list[Figures]) -> Figures:
             middle = statistics.median(values)
             found[name] = round(middle) if isinstance(value, int) else float(f"{middle:.6g}")
     return found
-
-
-def remove(folder: Path) -> None:
-    """A folder of trackers that may still write to it."""
-    shutil.rmtree(folder, ignore_errors=True)

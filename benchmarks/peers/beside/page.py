@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import re
-import statistics
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from beside import trackers
-from beside.findings import Findings
+from beside.findings import Findings, ours_of
+from beside.headline import headline
+from beside.numbers import spell, times
 from beside.plots import Point, plot
 
 REPOSITORY = Path(__file__).parents[3]
 PAGE, README = REPOSITORY / "docs" / "benchmarks.md", REPOSITORY / "README.md"
 PICTURES = ("log", "store", "load", "follow")
-UNITS = (("s", 1.0), ("ms", 1e3), ("µs", 1e6), ("ns", 1e9))
 
 
 def write(found: Findings) -> None:
@@ -81,20 +80,6 @@ def _section(job: str, found: Findings) -> str:
 
 def _refusal(figures: dict[str, Any]) -> str:
     return f"can't: {figures['cannot']}" if "cannot" in figures else f"failed: {figures['failed']}"
-
-
-def ours_of(job: str, found: Findings) -> dict[str, Any]:
-    """Our own figures: medians over its turns beside all trackers that had as much to do as was asked for."""
-    sides = [one["runfolio"] for one in found["jobs"].get(job, {}).values() if "runfolio" in one]
-    most = max((side.get("runs", 0) for side in sides), default=0)
-    sides = [side for side in sides if side.get("runs", 0) == most]
-    return {name: _middle([side[name] for side in sides if name in side]) for name in (sides[0] if sides else {})}
-
-
-def _middle(values: list[Any]) -> Any:
-    if isinstance(values[0], bool | str):
-        return values[0]
-    return statistics.median_low(values)
 
 
 def _log(side: dict[str, Any], ratios: dict[str, float], found: Findings, name: str) -> list[str]:
@@ -234,7 +219,7 @@ def _mapping(found: Findings) -> str:
     return "\n".join(lines)
 
 
-# --------------------------------------------------------------------------------------- pictures and headline
+# ------------------------------------------------------------------------------------------------------ pictures
 
 
 def picture(job: str, found: Findings) -> str:
@@ -272,65 +257,3 @@ PLOTS: dict[str, tuple[str, Callable[[dict[str, Any]], float | None], Callable[[
     "load": ("Time of a table of past runs, for each run", lambda side: side["table"] / side["runs"], lambda _: ""),
     "follow": ("From a call to its record in another process, median", lambda side: side.get("median"), _unseen),
 }
-
-
-def headline(found: Findings, link: str) -> str:
-    """Some lines for README: the range of ratios of each job, and who is ahead."""
-    log, store = _ratios("log", "p50", found), _ratios("store", "seconds", found)
-    kept = {name: ratio for name, ratio in log.items() if _keeps(found["jobs"]["log"][name]["peer"])}
-    exact = {name: ratio for name, ratio in store.items() if found["jobs"]["store"][name]["peer"]["exact"]}
-    table, seen = _ratios("load", "table", found), _ratios("follow", "median", found)
-    lines = [
-        f"- **Log**: {spell(ours_of('log', found)['p50'])} a record. {len(kept)} of {len(log)} others kept every "
-        f"record after `kill -9`; these took {_range(kept, found)} as long.",
-        f"- **Store** 50 results of 10,000 x 15: others took {_range(store, found)} as long. "
-        f"Exactly as they were came back only runfolio's and those of {_named(exact, found)}.",
-        f"- **Load** past runs: a table of them took others {_range(table, found)} as long.",
-        f"- **Follow** a live run: others' records were seen after {_range(seen, found)} as long; of "
-        f"{_named(_unseen_at_once(found), found)} none was there when the call returned.",
-        f"- Where others are ahead, why, what each can't do at all, and how it was measured: [{link}]({link}).",
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _range(ratios: dict[str, float], found: Findings) -> str:
-    least, most = min(ratios, key=lambda name: ratios[name]), max(ratios, key=lambda name: ratios[name])
-    return " to ".join(f"{times(ratios[name])} ({found['peers'][name]['title']})" for name in (least, most))
-
-
-def _named(names: Iterable[str], found: Findings) -> str:
-    titles = list(dict.fromkeys(found["peers"][name]["title"].partition(",")[0] for name in names))
-    return " and ".join([", ".join(titles[:-1]), titles[-1]] if titles[1:] else titles) or "nobody"
-
-
-def _unseen_at_once(found: Findings) -> list[str]:
-    jobs = found["jobs"].get("follow", {})
-    return [name for name, one in jobs.items() if "peer" in one and not one["peer"]["at_once"]]
-
-
-def _keeps(side: dict[str, Any]) -> bool:
-    return bool(side["kept"] >= side["records"])
-
-
-def _ratios(job: str, name: str, found: Findings) -> dict[str, float]:
-    jobs = found["jobs"].get(job, {})
-    return {peer: one["ratios"][name] for peer, one in jobs.items() if name in one.get("ratios", {})}
-
-
-# ------------------------------------------------------------------------------------------------------- numbers
-
-
-def spell(seconds: float) -> str:
-    """A time in the unit that suits it: `6.3 µs`."""
-    unit, factor = next((one for one in UNITS if seconds * one[1] >= 1), UNITS[-1])
-    return f"{_digits(seconds * factor)} {unit}"
-
-
-def times(ratio: float | None) -> str:
-    """A ratio: `12x`."""
-    return "" if ratio is None else f"{_digits(ratio)}x"
-
-
-def _digits(value: float) -> str:
-    text = f"{value:,.0f}" if value >= 10 else f"{value:.1f}" if value >= 1 else f"{value:.2g}"
-    return re.sub(r"\.0$", "", text)

@@ -9,6 +9,7 @@ from html import escape
 WIDTH, LEFT, RIGHT, LINE, TOP, BOTTOM = 760, 150, 190, 22, 46, 30
 STYLE = """\
   <style>
+    .back { fill: #ffffff; }
     text { font: 12px system-ui, sans-serif; fill: #1f2328; }
     .title { font-weight: 600; font-size: 13px; }
     .note, .tick { fill: #656d76; font-size: 11px; }
@@ -19,6 +20,7 @@ STYLE = """\
     .hollow { fill: none; }
     .mine { fill: #0969da; stroke: #0969da; }
     @media (prefers-color-scheme: dark) {
+      .back { fill: #0d1117; }
       text { fill: #e6edf3; }
       .note, .tick { fill: #9198a1; }
       .grid { stroke: #3d444d; }
@@ -53,6 +55,7 @@ def plot(title: str, points: list[Point]) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {bottom + BOTTOM}" role="img">',
         f"  <title>{escape(title)}</title>",
         STYLE,
+        f'  <rect class="back" width="{WIDTH}" height="{bottom + BOTTOM}" rx="6"/>',
         f'  <text class="title" x="8" y="20">{escape(title)}</text>',
     ]
     for power in range(low, high + 1):
