@@ -129,6 +129,13 @@ def test_a_tracker_that_is_not_there_is_a_row_that_says_so(tmp_path, found):
     assert "| Aim | failed: ModuleNotFoundError: No module named 'aim' |" in page.tables(found)
 
 
+def test_a_tracker_that_cannot_be_installed_is_a_row_with_the_reason(tmp_path):
+    told = "WARNING: retrying\nERROR: Could not find a version\nERROR: No matching distribution found for aim\n"
+    missing = environments.Environment(tmp_path, environments.reason(told))
+    figures = jobs.beside("log", Side("aims", missing, tmp_path), Side("runfolio", missing, tmp_path), jobs.QUICK)
+    assert figures == {"failed": "it can't be installed: No matching distribution found for aim"}
+
+
 def test_figures_are_medians_and_ratios_those_of_the_turns():
     theirs = [{"seconds": 2.0, "bytes": 10}, {"seconds": 30.0, "bytes": 10}, {"seconds": 8.0, "bytes": 10}]
     mine = [{"seconds": 1.0, "bytes": 5}, {"seconds": 10.0, "bytes": 5}, {"seconds": 2.0, "bytes": 5}]

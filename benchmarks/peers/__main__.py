@@ -50,10 +50,7 @@ def _sides(names: list[str], place: Path, options: argparse.Namespace, found: fi
 
 def _measure(job: str, sides: dict[str, Side], name: str, sizes: jobs.Sizes, found: findings.Findings) -> None:
     begin, side = time.monotonic(), sides[name]
-    if side.environment.problem:
-        result: jobs.Figures = {"failed": f"it can't be installed: {side.environment.problem}"}
-    else:
-        result = jobs.beside(job, side, sides["runfolio"], sizes)
+    result = jobs.beside(job, side, sides["runfolio"], sizes)
     found["jobs"].setdefault(job, {})[name] = {**result, "load_average": round(os.getloadavg()[0], 1)}
     told = result.get("failed") or result.get("cannot") or result["ratios"]
     print(f"{job}, {side.module.TITLE}: {time.monotonic() - begin:.0f} s: {told}", file=sys.stderr)

@@ -85,12 +85,12 @@ def made(name: str, cache: Path) -> Environment:
     required = [*module.REQUIRES, *([str(REPOSITORY)] if ours else [])]
     done = subprocess.run([*command, *required], check=False, stderr=subprocess.PIPE, text=True)
     if done.returncode:
-        return Environment(python, _reason(done.stderr))
+        return Environment(python, reason(done.stderr))
     stamp.write_text(wanted, encoding="utf-8")
     return environment
 
 
-def _reason(told: str) -> str:
+def reason(told: str) -> str:
     """The line of pip that says why."""
     errors = [line for line in told.splitlines() if line.startswith("ERROR")]
     return (errors or ["it can't be installed"])[-1].removeprefix("ERROR: ")[:200]

@@ -205,6 +205,8 @@ def beside(job: str, side: Side, ours: Side, sizes: Sizes) -> Figures:
     """What a job found of a tracker and of runfolio in turn: medians, and the medians of the turns' ratios."""
     if (part := PART.get(job, job)) in side.module.CANNOT:
         return {"cannot": side.module.CANNOT[part]}
+    if side.environment.problem:
+        return {"failed": f"it can't be installed: {side.environment.problem}"}
     try:
         if job == "load":
             return _loads(side, ours, sizes)
