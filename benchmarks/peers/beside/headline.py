@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable
 from typing import Any
 
 from beside.findings import Findings, ours_of
 from beside.numbers import spell, times
+
+WHOLE = {"break_long_words": False, "break_on_hyphens": False}
 
 
 def headline(found: Findings, link: str) -> str:
@@ -25,7 +28,7 @@ def headline(found: Findings, link: str) -> str:
         f"{_named(_unseen_at_once(found), found)} none was there when the call returned.",
         f"- Where others are ahead, why, what each can't do at all, and how it was measured: [{link}]({link}).",
     ]
-    return "\n".join(lines) + "\n"
+    return "\n".join(textwrap.fill(line, 118, subsequent_indent="  ", **WHOLE) for line in lines) + "\n"
 
 
 def _range(ratios: dict[str, float], found: Findings) -> str:

@@ -107,6 +107,7 @@ def follow(side: Side, sizes: Sizes) -> Figures:
         _line(writer, folder, "write")
         at_once = _looks(side, writer, folder)
         with side.process("follow", folder, count=LOOKS + sizes.followed + 1) as reader:
+            _line(reader, folder, "follow")
             _wait_until_seen(reader)
             begun = [_written(writer, sizes.pause) for _ in range(sizes.followed)]
             seen = _seen(reader, LOOKS + sizes.followed + 1)

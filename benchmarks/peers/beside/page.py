@@ -182,12 +182,12 @@ AHEAD = {
     "follow": ("median",),
 }
 WHAT = {
-    "log": "logging",
-    "store": "storing 50 results",
-    "large": "storing the large result",
-    "table": "the table of past runs",
-    "records": "reading all their records",
-    "follow": "following",
+    "log": "Logging",
+    "store": "Storing 50 results",
+    "large": "Storing the large result",
+    "table": "A table of past runs",
+    "records": "Reading all their records",
+    "follow": "Following",
 }
 
 
@@ -201,13 +201,12 @@ def ahead(found: Findings) -> Iterator[tuple[str, str, float]]:
 
 
 def _ahead(found: Findings) -> str:
-    lines = ["### Where others are ahead", ""]
+    groups: dict[tuple[str, str], list[str]] = {}
     for what, name, ratio in ahead(found):
         why = trackers.tracker(name).AHEAD.get(what, "")
-        lines.append(
-            f"- **{found['peers'][name]['title']}**, {WHAT[what]}: {ratio:.2g} of runfolio's time. {why}".rstrip()
-        )
-    return "\n".join(lines if len(lines) > 2 else [*lines, "Nowhere."])
+        groups.setdefault((what, why), []).append(f"{found['peers'][name]['title']} ({times(ratio)})")
+    lines = [f"- **{WHAT[what]}**: {'; '.join(names)}. {why}" for (what, why), names in groups.items()]
+    return "\n".join(["### Where others are ahead", "", *(lines or ["Nowhere."])])
 
 
 def _mapping(found: Findings) -> str:

@@ -91,6 +91,7 @@ def look(module: Any, folder: Path) -> None:
 
 def follow(module: Any, folder: Path, count: int) -> None:
     """When each count of records was seen first, until there are so many."""
+    say("ready")
     seen = 0
     for number in trackers.follow(module, folder):
         now = time.monotonic_ns()
