@@ -39,6 +39,8 @@ class Sizes:
     streamed: int
     stream_batches: int
     followed: float
+    tracked: int
+    tracked_batches: int
 
 
 FULL = Sizes(
@@ -59,6 +61,8 @@ FULL = Sizes(
     streamed=1_000_000,
     stream_batches=5,
     followed=20.0,
+    tracked=200_000,
+    tracked_batches=7,
 )
 QUICK = Sizes(
     changes=10,
@@ -78,6 +82,8 @@ QUICK = Sizes(
     streamed=2_000,
     stream_batches=1,
     followed=0.2,
+    tracked=2_000,
+    tracked_batches=2,
 )
 
 

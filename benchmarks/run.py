@@ -16,6 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import follow
+import functions
 import imports
 import listing
 import load
@@ -35,6 +36,7 @@ GROUPS = {
     "import": imports.measure,
     "memory": memory.measure,
     "pipeline": pipeline.measure,
+    "code": functions.measure,
     "follow": follow.measure,
 }
 PACKAGES = ("runfolio", "msgspec", "pandas", "numpy", "pyarrow")

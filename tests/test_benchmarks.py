@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ ROWS = {
     "import": 3,
     "memory": 1,
     "pipeline": 2,
+    "code": 4 if find_spec("sklearn") else 3,
     "follow": 31,
 }
 """How many measurements each group has."""

@@ -26,7 +26,97 @@ def names(**filters: object) -> list[str | None]:
     return [row.name for row in scan(**filters)]
 
 
+class TestTagsAndTimes:
+    def test_by_tags_takes_runs_that_have_each(self):
+        for name, tags in (("one", ["a"]), ("two", ["a", "b"]), ("none", [])):
+            Status(name=name, tags=tags).start()
+        assert set(names(tags=["a"])) == {"one", "two"}
+        assert names(tags=["a", "b"]) == ["two"]
+        assert list(list_runs(tags=["b", "a"])["name"]) == ["two"]
+        with pytest.raises(UsageError):
+            list_runs(tags="a")
+
+    @pytest.mark.parametrize(
+        ("since", "until", "found"),
+        [
+            ("2026-11-02T12:00:00Z", None, ["3", "2"]),
+            ("2026-11-02T12:00:02Z", None, ["3", "2"]),
+            ("2026-11-02T12:00:10Z", None, ["3"]),
+            ("2026-11-02T14:00:00+02:00", "2026-11-03T00:00Z", ["2"]),
+            (None, "2026-11-02T12:00:01Z", ["1"]),
+            (None, datetime(2026, 11, 2, 12, 0, 10, tzinfo=UTC), ["2", "1"]),
+            (datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC), ["3", "2", "1"]),
+        ],
+    )
+    def test_by_time_takes_runs_that_began_in_between(self, since, until, found):
+        for day in (1, 2, 3):
+            record(f"{day}", day)
+        assert list(list_runs(since=since, until=until)["name"]) == found
+
+    def test_by_a_span_takes_runs_that_began_so_long_ago(self):
+        record("old", 1)
+        Status(name="new").start()
+        assert list(list_runs(since="1h")["name"]) == ["new"]
+        assert list(list_runs(since=timedelta(hours=1))["name"]) == ["new"]
+        assert list(list_runs(until="1h")["name"]) == ["old"]
+
+    def test_by_time_reads_no_run_whose_id_tells_that_it_is_none(self):
+        folder = record("old", 1)
+        (folder / "run.json").write_text("damaged")
+        for path in folder.glob("*.jsonl"):
+            path.unlink()
+        assert list(scan(since=datetime(2026, 11, 2, tzinfo=UTC))) == []
+        folder.rename(folder.with_name("renamed"))
+        record("other", 3)
+        assert names(since=datetime(2026, 11, 2, tzinfo=UTC)) == ["other"], "a damaged one began at no time"
+
+    def test_by_time_finds_a_renamed_folder_by_what_the_run_says(self):
+        folder = record("one", 2)
+        folder.rename(folder.with_name("renamed"))
+        assert names(since=datetime(2026, 11, 2, tzinfo=UTC)) == ["one"]
+        assert names(since=datetime(2026, 11, 3, tzinfo=UTC)) == []
+
+    @pytest.mark.parametrize("since", ["soon", "", 7, "2026-13-01", "999999999999d", timedelta.max])
+    def test_by_what_is_no_time_is_refused(self, since):
+        with pytest.raises(UsageError, match="since is"):
+            list_runs(since=since)
+
+
 class TestRows:
+    def test_rows_in_and_out_are_those_of_the_first_and_the_last_step_with_a_table(self):
+        with Status(name="people") as status:
+            with status.step("Loader", "csv") as step:
+                step.result(pd.DataFrame({"age": range(5)}))
+            with status.step("Clean", "old") as step:
+                step.result(pd.DataFrame({"age": range(2)}))
+            with status.step("Report", "text") as step:
+                step.result({"rows": 2})
+        with Status(name="given") as other, other.step("Clean", "x", data=pd.DataFrame({"age": range(9)})) as step:
+            step.result(pd.DataFrame({"age": range(4)}))
+        Status(name="none").complete()
+        found = {row.name: (row.rows_in, row.rows_out) for row in scan()}
+        assert found == {"people": (5, 2), "given": (9, 4), "none": (None, None)}
+        for row in scan():
+            assert row == row_of(load_run(row.folder))
+
+    def test_rows_of_a_run_with_guests_and_of_a_resumed_one_are_those_of_all(self):
+        status = Status(name="joined")
+        with status.step("Loader", "csv") as step:
+            step.result(pd.DataFrame({"age": range(5)}))
+        with Status.join(status.folder) as guest, guest.step("Clean", "x", after=[("Loader", "csv")]) as step:
+            step.result(pd.DataFrame({"age": range(3)}))
+        status.complete()
+        failed = Status(name="failed")
+        with failed.step("Loader", "csv") as step:
+            step.result(pd.DataFrame({"age": range(7)}))
+        failed.fail("no")
+        with Status.resume(failed.folder) as again, again.step("Clean", "x") as step:
+            step.result(pd.DataFrame({"age": range(6)}))
+        found = {row.name: (row.rows_in, row.rows_out) for row in scan()}
+        assert found == {"joined": (5, 3), "failed": (7, 6)}
+        for row in scan():
+            assert row == row_of(load_run(row.folder))
+
     def test_the_newest_run_comes_first(self):
         for name, day in (("second", 2), ("third", 3), ("first", 1)):
             record(name, day)
@@ -52,6 +142,8 @@ class TestRows:
             "end_time": load_run(folder).end_time,
             "duration_seconds": load_run(folder).duration_seconds,
             "steps": 2,
+            "rows_in": 3,
+            "rows_out": 1,
             "changes": 5,
             "results": 2,
             "bytes": size,

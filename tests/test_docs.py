@@ -3,21 +3,26 @@
 - ```python blocks of a page run in order, in one namespace.
 - ```sh blocks of runs/README.md run in order; `cd` holds for those behind it. A block with `tail -F` is stopped as soon
   as it printed what is shown.
-- ```console blocks of README, docs/pipelines.md and docs/history.md run in order; a line that begins with `$ ` is a
-  command, the lines behind it are its output. Each block is one shell that begins in the repository's top folder.
+- ```console blocks of README and of pipelines.md, history.md, code.md, provenance.md and petsard.md in docs run in
+  order; a line that begins with `$ ` is a command, the lines behind it are its output. Each block is one shell that
+  begins in the repository's top folder.
+- Blocks that need a package which is an extra of this one are skipped aloud where it is not installed.
 - A ```yaml block is the file `pipeline.yaml` for the blocks behind it.
-- ```sql blocks are run by DuckDB; a row is shown with ` | ` between its values.
+- ```sql blocks are run by DuckDB, those of docs/recipes.md by `runfolio.sql`, and its ```sh blocks in order; a row is
+  shown with ` | ` between its values.
 - A ```text block is what the block before it prints. `…` in shown output stands for any text.
 - ```jsonl blocks are sound lines of a run folder.
 - README's ```sh block makes a virtual environment: `.ci/run` takes its commands from there and runs them.
 
-Field tables of docs/format.md are compared with the JSON Schemas, and the docstrings of all modules are run.
+Field tables of docs/format.md are compared with the JSON Schemas, and the docstrings of all modules are run. What needs
+a package that is not installed is skipped; `.ci/run` makes environments that have it.
 """
 
 from __future__ import annotations
 
 import doctest
 import importlib
+import importlib.util
 import io
 import json
 import os
@@ -31,6 +36,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import redirect_stdout
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -49,7 +55,10 @@ from .test_schemas import problems, record_every_kind
 REPOSITORY = Path(__file__).parent.parent
 EXAMPLE = "20261123T085921Z-penguins-cfy9"
 README, RECIPES, FORMAT, PIPELINES = "README.md", "runs/README.md", "docs/format.md", "docs/pipelines.md"
-HISTORY = "docs/history.md"
+QUERIES = "docs/recipes.md"
+HISTORY, CODE, PROVENANCE, PETSARD = "docs/history.md", "docs/code.md", "docs/provenance.md", "docs/petsard.md"
+NEEDED = {PETSARD: "petsard", "runfolio.integrations.petsard": "petsard"}
+"""The package that a page or a docstring takes, where it is no dependency."""
 PAGES = sorted({README, RECIPES, *(str(path.relative_to(REPOSITORY)) for path in REPOSITORY.glob("docs/*.md"))})
 MODULES = sorted(
     module.name
@@ -132,10 +141,35 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "PATH": path, "LC_ALL": "C.UTF-8"}
 
 
+EXTRAS = {
+    "dask": "import dask",
+    "sklearn": r"(?:from|import) (?:runfolio\.integrations\.)?sklearn",
+    "kedro": r"(?:from|import) .*kedro|kedro run",
+}
+"""The packages that extras install, by what tells that a block needs them."""
+
+
+def missing_for(text: str) -> list[str]:
+    """The packages that this block or the name of a module needs, and that are not installed."""
+    return [name for name, told in EXTRAS.items() if re.search(told, text) and find_spec(name) is None]
+
+
 def need(*commands: str) -> None:
     missing = [command for command in commands if shutil.which(command) is None]
     if missing:
         pytest.skip(f"not on this machine: {', '.join(missing)}")
+
+
+def marked(names: list[str]) -> list[Any]:
+    """The names as parameters of a test; what other packages warn of is no concern of ours."""
+    mark = pytest.mark.filterwarnings("ignore")
+    return [pytest.param(name, marks=mark) if name in (*NEEDED, QUERIES) else name for name in names]
+
+
+def need_package(name: str) -> None:
+    package = NEEDED.get(name)
+    if package is not None and importlib.util.find_spec(package) is None:
+        pytest.skip(f"{package} is not installed: pip install 'runfolio[{package}]'")
 
 
 def make_example(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -153,6 +187,7 @@ def make_example(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def checkout(tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder like a clone of the repository, as far as the pages need it, and the current one."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KEDRO_DISABLE_TELEMETRY", "1")
     shutil.copytree(REPOSITORY / "examples", tmp_path / "examples")
     make_example(root, monkeypatch)
     return tmp_path
@@ -166,9 +201,13 @@ def run_python(block: Block, page: str, namespace: dict[str, Any]) -> str:
     return printed.getvalue()
 
 
-def run_sql(query: str) -> str:
-    with duckdb.connect() as connection:
-        rows = connection.sql(query).fetchall()
+def run_sql(query: str, page: str) -> str:
+    if page == QUERIES:
+        found = runfolio.sql(None, query)
+        rows = found.astype(object).where(found.notna(), None).to_numpy().tolist()
+    else:
+        with duckdb.connect() as connection:
+            rows = connection.sql(query).fetchall()
     return "".join(" | ".join(map(str, row)) + "\n" for row in rows)
 
 
@@ -187,19 +226,24 @@ def test_blocks_of_all_pages_are_of_a_language_that_is_checked() -> None:
     assert set().union(*languages.values()) <= {"python", "console", "text", "sh", "sql", "jsonl", "json", "yaml", ""}
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", marked(PAGES))
 def test_the_examples_of_a_page_do_what_it_shows(page: str, checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    need_package(page)
     blocks = list(with_output(page))
-    if page in (README, RECIPES):
+    if page in (README, RECIPES, QUERIES):
         need("bash", "jq", "tail", "sha256sum")
     namespace: dict[str, Any] = {"__name__": "page"}
     shell = Shell(checkout)
+    left_out: set[str] = set()
     for block, shown in blocks:
+        if missing_for(block.text):
+            left_out.update(missing_for(block.text))
+            continue
         if block.language == "python":
             printed = run_python(block, page, namespace)
         elif block.language == "sql":
-            printed = run_sql(block.text)
-        elif block.language == "console" and page in (README, PIPELINES, HISTORY):
+            printed = run_sql(block.text, page)
+        elif block.language == "console" and page in (README, PIPELINES, HISTORY, CODE, PROVENANCE, PETSARD):
             run_console(block.text, Shell(checkout))
             continue
         elif block.language == "yaml":
@@ -207,12 +251,14 @@ def test_the_examples_of_a_page_do_what_it_shows(page: str, checkout: Path, monk
             continue
         elif (page, block.language) == (RECIPES, "sh") and "-F" in block.text and shown is not None:
             printed = shell.run_until(block.text, shown)
-        elif (page, block.language) == (RECIPES, "sh"):
+        elif (page, block.language) in ((RECIPES, "sh"), (QUERIES, "sh")):
             printed = shell.run(block.text)
             monkeypatch.chdir(shell.folder)
         else:
             continue
         assert shown is None or is_shown(printed, shown), f"{page}, line {block.line} printed:\n{printed}"
+    if left_out:
+        pytest.skip(f"all but the blocks that need {', '.join(sorted(left_out))}, which is not installed")
 
 
 def test_the_two_commands_are_those_that_ci_runs() -> None:
@@ -242,7 +288,7 @@ def test_there_is_a_sample_of_each_kind_of_line_and_event() -> None:
     lines = [json.loads(line) for line in sample_lines()]
     assert {line["kind"] for line in lines} == set(jsonschema.TYPES)
     events = [line["type"] for line in lines if line["kind"] == "event"]
-    assert events == ["segment", "state", "step", "log", "progress", "restore", "config", "input"]
+    assert events == ["segment", "state", "step", "log", "progress", "restore", "state", "config", "input"]
 
 
 @pytest.mark.parametrize("line", sample_lines(), ids=lambda line: line[:30])
@@ -283,7 +329,13 @@ STRUCTURES = {
     "SEGMENT": "Segment",
     "VERSION": "Version",
     "PLANNED": "Planned",
+    "PROVENANCE": "Provenance",
+    "REPOSITORY": "Repository",
+    "CONFIGURATION": "Configuration",
+    "INPUT": "Input",
+    "SEED": "Seed",
     "FINDING": "Finding",
+    "RECORDED": "Recorded",
 }
 
 
@@ -321,6 +373,7 @@ FIELD_TABLES = [
     ("### 6.5 Schemas field of FIELD", jsonschema.generate("schema")["$defs"]["Field"]),
     ("### 6.5 Schemas field of STATISTICS", jsonschema.generate("schema")["$defs"]["Statistics"]),
     ("### 6.6 Events field", jsonschema.generate("event")),
+    ("### 6.6 Events field of PROVENANCE", jsonschema.generate("event")["$defs"]["Provenance"]),
     ("### 6.6 Events field of a configuration", jsonschema.generate("event")["$defs"]["Configured"]),
     ("### 6.6 Events field of an input", jsonschema.generate("event")["$defs"]["Input"]),
     ("### 6.6 Events field of a loss", jsonschema.generate("event")["$defs"]["Lost"]),
@@ -413,8 +466,13 @@ def test_the_reader_that_the_page_shows_finds_what_runfolio_finds(root: Path, pe
 # ----------------------------------------------------------------------------------------------- docstrings
 
 
-@pytest.mark.parametrize("name", MODULES)
-def test_the_examples_in_a_modules_docstrings_are_true(name: str, root: Path) -> None:
+@pytest.mark.parametrize("name", marked(MODULES))
+def test_the_examples_in_a_modules_docstrings_are_true(name: str, root: Path, request: pytest.FixtureRequest) -> None:
+    if missing := missing_for(f"import {name}"):
+        pytest.skip(f"not installed: {', '.join(missing)}")
+    if name in NEEDED:
+        need_package(name)
+        request.getfixturevalue("checkout")
     module = importlib.import_module(name)
     failed, _ = doctest.testmod(module, extraglobs={"root": root}, verbose=False)
     assert failed == 0
@@ -422,5 +480,11 @@ def test_the_examples_in_a_modules_docstrings_are_true(name: str, root: Path) ->
 
 def test_there_are_examples_in_docstrings() -> None:
     finder = doctest.DocTestFinder(exclude_empty=True)
-    examples = [test for name in MODULES for test in finder.find(importlib.import_module(name)) if test.examples]
+    examples = [
+        test
+        for name in MODULES
+        if not missing_for(f"import {name}")
+        for test in finder.find(importlib.import_module(name))
+        if test.examples
+    ]
     assert len(examples) > 20

@@ -15,11 +15,12 @@ from warnings import catch_warnings, simplefilter
 import pandas as pd
 import pytest
 
-from runfolio import Status, load_run
+from runfolio import Status, load_run, provenance
 from runfolio import html as html_module
 from runfolio.clock import Clock
 from runfolio.errors import RunfolioError, WriteError
 from runfolio.html import MOST_LETTERS, MOST_STEPS, plain, summary_of
+from runfolio.records import Repository
 from runfolio.repair import repair
 from runfolio.spelling import duration, number, stamp
 from runfolio.steptable import steps_of
@@ -163,7 +164,7 @@ class TestStates:
             watch.seconds += 6
         page = shown(status)
         assert page.text.startswith(f"{status.run_id} completed")
-        assert page.summary == {
+        assert {key: text for key, text in page.summary.items() if key != "commit"} == {
             "name": "people",
             "tags": "a, b",
             "started": "2026-11-22T12:00:00Z",
@@ -175,6 +176,14 @@ class TestStates:
             ["Loader[csv]", "completed", "2.00s", "-", "3", "2"],
         ]
         assert summary_of(load_run(status.folder)) == summary_of(status) == status._repr_html_()
+
+    def test_it_tells_the_commit_of_the_code(self, monkeypatch: pytest.MonkeyPatch):
+        commit = Repository(commit="3f2a91c0d5b8" + "0" * 28, branch="<main>", dirty=False)
+        for found, expected in ((commit, "3f2a91c0d5b8 on <main>, unchanged"), (None, None)):
+            monkeypatch.setattr(provenance, "repository_of", lambda *folders, found=found: found)
+            with Status() as status:
+                pass
+            assert shown(status).summary.get("commit") == expected
 
     def test_a_failed_run_says_why_in_one_line(self, watch: Watch, people: pd.DataFrame):
         with suppress(ValueError), Status(clock=watch.clock) as status:

@@ -16,9 +16,12 @@ if TYPE_CHECKING:
     from runfolio.errors import RunfolioError
     from runfolio.following import follow, follow_root
     from runfolio.pipeline.executor import Executor
+    from runfolio.queries import sql
     from runfolio.run import Run, load_run
     from runfolio.schema import Field, Schema
+    from runfolio.sidebyside import compare_runs
     from runfolio.status import Status
+    from runfolio.tracking import tracked
 
 __all__ = [
     "Executor",
@@ -28,10 +31,13 @@ __all__ = [
     "Schema",
     "Status",
     "__version__",
+    "compare_runs",
     "follow",
     "follow_root",
     "list_runs",
     "load_run",
+    "sql",
+    "tracked",
 ]
 
 _HOMES = {
@@ -41,10 +47,13 @@ _HOMES = {
     "RunfolioError": "errors",
     "Schema": "schema",
     "Status": "status",
+    "compare_runs": "sidebyside",
     "follow": "following",
     "follow_root": "following",
     "list_runs": "catalog",
     "load_run": "run",
+    "sql": "queries",
+    "tracked": "tracking",
 }
 
 

@@ -123,18 +123,11 @@ def _put(temporary: Path, target: Path) -> None:
     sync_folder(target.parent)
 
 
-def _is_own(name: str) -> bool:
-    return (
-        name in (layout.RUN_FILE, layout.SUMS_FILE)
-        or layout.is_config_name(name)
-        or layout.parse_journal_name(name) is not None
-    )
-
-
 def _files(folder: Path) -> list[str]:
     """The run's files: what a reader reads first comes first."""
     found = modes(folder)
-    own = [name for name in names_of(folder) if _is_own(name) and stat.S_ISREG(found.get(name, 0))]
+    own = [name for name in names_of(folder) if layout.is_own(name) and stat.S_ISREG(found.get(name, 0))]
+    own = [name for name in own if not layout.is_lock_name(name)]
     own.sort(key=lambda name: name != layout.RUN_FILE)
     return own + sorted(name for name, _ in result_files(folder))
 

@@ -9,6 +9,7 @@ import math
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from operator import index
 from types import TracebackType
 from typing import Any, TypeVar, get_args
 
@@ -26,7 +27,6 @@ from runfolio.values import as_text, plain_text
 T = TypeVar("T")
 
 CHANGE_TYPES: tuple[str, ...] = get_args(ChangeType)
-PROFILES: tuple[Profile, ...] = get_args(Profile)
 OUTCOMES: tuple[str, ...] = get_args(Outcome)
 POINTS = ("start", "before", "after", "completed", "failed", "resume")
 MAX_TRACEBACK = 100_000
@@ -76,6 +76,17 @@ def number(value: Any, what: str) -> float:
         raise UsageError(f"{what} is {value!r}, which is no number", key=what) from error
     if not math.isfinite(found):
         raise UsageError(f"{what} is {found}", remedy="pass a finite number", key=what)
+    return found
+
+
+def optional_integer(value: Any, what: str) -> int | None:
+    """A whole number, NumPy's included, or None. Raises UsageError."""
+    try:
+        found = None if value is None else index(value)
+    except TypeError:
+        found = None
+    if isinstance(value, bool) or (found is None and value is not None):
+        raise UsageError(f"{what} is {value!r}", remedy="pass a whole number, or None", key=what)
     return found
 
 
@@ -213,6 +224,14 @@ def message_of(error: BaseException) -> str:
         return object.__repr__(error)
 
 
+LEFT_OUT = "the message is left out: it may quote data that is withheld"
+
+
+def described(error: BaseException, *, concealed: bool) -> str:
+    """An exception in a line: its type and message; its type alone where that may quote what is withheld."""
+    return f"{type(error).__name__}: {LEFT_OUT if concealed else message_of(error)}"[:1000]
+
+
 def users_part(trace: TracebackType | None) -> TracebackType | None:
     """A traceback from where it leaves this package, which only called what failed; None where it does not."""
     home = os.path.dirname(__file__) + os.sep  # noqa: PTH120  (see layout.root_of)
@@ -221,18 +240,39 @@ def users_part(trace: TracebackType | None) -> TracebackType | None:
     return trace
 
 
-def failure(error: BaseException | str, module: str | None, experiment: str | None) -> Failure:
-    """Why a run failed, with the end of the traceback where there is an exception."""
+def failure(
+    error: BaseException | str, module: str | None, experiment: str | None, *, concealed: bool = False
+) -> Failure:
+    """Why a run failed, with the end of the traceback where there is an exception; `concealed` without any message."""
     if not isinstance(error, BaseException):
         message = text(error, "error")[:MAX_MESSAGE]
         return Failure(type="", message=message, traceback="", module_name=module, experiment_name=experiment)
     from traceback import format_exception  # noqa: PLC0415  (only a run that fails needs it)
 
-    lines = format_exception(type(error), error, users_part(error.__traceback__) or error.__traceback__)
+    trace = users_part(error.__traceback__) or error.__traceback__
+    lines = list(_places(error, trace)) if concealed else format_exception(type(error), error, trace)
     return Failure(
         type=type(error).__qualname__,
-        message=message_of(error),
+        message=LEFT_OUT if concealed else message_of(error),
         traceback=text("".join(lines)[-MAX_TRACEBACK:], "traceback"),
         module_name=module,
         experiment_name=experiment,
     )
+
+
+def _places(error: BaseException, trace: TracebackType | None) -> Iterator[str]:
+    """A traceback without messages and source lines: the types of errors, and where each came from."""
+    from traceback import extract_tb  # noqa: PLC0415  (only a run that fails needs it)
+
+    seen: set[int] = set()
+    one: BaseException | None = error
+    while one is not None and id(one) not in seen:
+        seen.add(id(one))
+        yield f"{type(one).__qualname__}: {LEFT_OUT}\n"
+        for place in extract_tb(trace):
+            yield f'  File "{place.filename}", line {place.lineno}, in {place.name}\n'
+        hidden = None if one.__suppress_context__ else one.__context__
+        one = one.__cause__ or hidden
+        trace = None if one is None else one.__traceback__
+        if one is not None:
+            yield "which came of\n"

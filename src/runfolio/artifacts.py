@@ -13,7 +13,7 @@ from msgspec import Struct, json
 
 from runfolio import limits
 from runfolio import parts as names
-from runfolio.errors import DamageError, DataError, NotFoundError, UsageError
+from runfolio.errors import DamageError, DataError, NotFoundError, UsageError, WithheldError
 from runfolio.field import Profile
 from runfolio.files import create, make_folder, put, remove, sha256, write_error
 from runfolio.parts import is_utf8
@@ -38,7 +38,8 @@ class StoredResult(Mapping[str, Any]):
 
     The data is read from its files when it is first asked for and checked against the commit line's digest; it is then
     kept as long as this object is. It comes back as what it was, a stream of tables as `Batches`. Nested data is a
-    nested dict, and so is its schema, in which reports have None. `record` is the commit line.
+    nested dict, and so is its schema, in which reports have None. `record` is the commit line. Of data that the run
+    left out there is the schema alone: `is_withheld` tells, and asking for the data raises WithheldError.
 
     `read`, `batches` and `dataset` read a part as something else, or some of its columns, and keep nothing.
     """
@@ -63,7 +64,13 @@ class StoredResult(Mapping[str, Any]):
         return 2
 
     def __repr__(self) -> str:
-        return f"<result {self.record.key!r}: {', '.join(part.file for part in self.record.parts)}>"
+        told = (part.file or f"withheld ({part.withheld})" for part in self.record.parts)
+        return f"<result {self.record.key!r}: {', '.join(told)}>"
+
+    @property
+    def is_withheld(self) -> bool:
+        """Whether the data, or a part of it, was left out or removed on purpose."""
+        return any(part.withheld is not None for part in self.record.parts)
 
     @property
     def parts(self) -> list[str]:
@@ -76,7 +83,8 @@ class StoredResult(Mapping[str, Any]):
         Without `as_` a table is of its own kind. With it, what pandas makes of Arrow's values or the other way round:
         a frame's index is left out, and a stream is one table. Reports are what they are.
 
-        Raises NotFoundError for a part or column that is not there, DamageError for a file that is not as written.
+        Raises NotFoundError for a part or column that is not there, WithheldError for data that was left out, and
+        DamageError for a file that is not as written.
         """
         if part is None and columns is None:
             return names.joined((one.name, self._read(one, None, as_)) for one in self.record.parts)
@@ -94,7 +102,7 @@ class StoredResult(Mapping[str, Any]):
 
         Columns and `as_` are as for `read`, and so is what is raised.
         """
-        found = self._table(part, "batches are")
+        found = self._there(self._table(part, "batches are"))
         return Batches(self._folder, found, self._schema_of(found), columns=columns, size=size, as_=as_)
 
     def dataset(self, part: str | None = None) -> Any:
@@ -113,7 +121,13 @@ class StoredResult(Mapping[str, Any]):
             raise UsageError(f"{what} of one part", remedy=f"name one of {self.parts}", key="part")
         return found[0]
 
+    def _there(self, part: Part) -> Part:
+        if part.withheld is not None:
+            raise withheld_error(self.record, part.withheld)
+        return part
+
     def _read(self, part: Part, columns: list[Any] | None, as_: str | None) -> Any:
+        self._there(part)
         if part.format == "json":
             if columns is not None:
                 raise UsageError(
@@ -128,6 +142,19 @@ class StoredResult(Mapping[str, Any]):
 
     def _schema(self) -> Schemas:
         return names.joined((part.name, self._schema_of(part)) for part in self.record.parts)  # type: ignore[no-any-return]
+
+
+def withheld_error(record: Result, reason: str) -> WithheldError:
+    """What asking for data raises that is not in the folder on purpose."""
+    results = f"results of the module {record.path[-1].module_name}" if record.path else "such results"
+    what, remedy = {
+        "schema": (
+            f"was not stored: {results} are recorded by their schema alone",
+            "its schema is there; to have the data stored, run again with results='full' for it",
+        ),
+        "redacted": (f"was removed: {results} were redacted", "its schema is there; to have the data, run again"),
+    }.get(reason, (f"is withheld: {reason}", "its schema is there"))
+    return WithheldError(f"the data of {record.key!r} {what}", reason=reason, remedy=remedy, key=record.key)
 
 
 NewFile = Callable[[str, str], "tuple[Path, Path]"]
@@ -213,21 +240,22 @@ def passed_on(data: Any, folder: Path, written: list[Written]) -> Any:
         return data
 
     def leaf_of(name: str | None, leaf: Any) -> Any:
-        return Batches(folder, found[name].part, found[name].schema) if _is_used_up(leaf) else leaf
+        return Batches(folder, found[name].part, found[name].schema) if is_used_up(leaf) else leaf
 
     return names.joined((name, leaf_of(name, leaf)) for name, leaf in names.flattened(data))
 
 
 def uses_up(data: Any) -> bool:
     """Whether to write the data, or a part of it, takes it from who gave it."""
-    return any(_is_used_up(leaf) for _, leaf in names.flattened(data))
+    return any(is_used_up(leaf) for _, leaf in names.flattened(data))
 
 
 def _name_of(one: Written | Content) -> str | None:
     return one.part.name if isinstance(one, Written) else one.name
 
 
-def _is_used_up(leaf: Any) -> bool:
+def is_used_up(leaf: Any) -> bool:
+    """Whether reading this leaf of the data takes it from who gave it."""
     return is_stream(leaf) and not isinstance(leaf, (list, Batches)) and not is_exported(leaf)
 
 

@@ -23,7 +23,8 @@ class Attempt(Struct, frozen=True, kw_only=True):
     """Where earlier attempts left a run: what it is, how it stands, and which writer to go on for.
 
     `policy` is that of the run so far, by its header and its folder.
-    `spent_seconds` is what they took together, each from its first record to its last.
+    `spent_seconds` is what they took together, each from its first record to its last. `has_provenance` tells whether
+    they took down how to repeat the run.
     """
 
     history: History
@@ -33,6 +34,7 @@ class Attempt(Struct, frozen=True, kw_only=True):
     start_time: datetime
     spent_seconds: float
     policy: Policy
+    has_provenance: bool
 
 
 def left_behind(folder: Path) -> Attempt:
@@ -92,4 +94,5 @@ def _attempt(folder: Path, run: Run, header: Header, start: datetime) -> Attempt
         start_time=start,
         spent_seconds=sum(map(history.timeline.seconds, writers)),
         policy=Policy(durability="power" if header.durability == "power" else "process", access=access_of(folder)),
+        has_provenance=run.provenance is not None,
     )

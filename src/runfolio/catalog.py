@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from fnmatch import translate
 from itertools import groupby
 from os import PathLike
@@ -26,7 +26,9 @@ from runfolio.clock import SYSTEM, Clock, in_utc
 from runfolio.codec import BadLine
 from runfolio.errors import RunfolioError, UsageError
 from runfolio.files import READ_FLAGS, journal_bytes, result_files
+from runfolio.quantities import Moment, moment
 from runfolio.records import Failure, Manifest, State, briefly
+from runfolio.standing import RowsThrough
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,7 +39,11 @@ if TYPE_CHECKING:
 STATES: tuple[str, ...] = get_args(State)
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
+_AFTER_ALL = datetime.max.replace(tzinfo=UTC)
 _ENDED = ("completed", "failed")
+_SLACK = timedelta(minutes=1)
+"""So long after the second in the name of its folder a run may say that it began."""
+
 _USUAL_SIZE = 64 * 1024
 """A `run.json` is about 1 kB; one that is larger than this is read with more care and more slowly."""
 
@@ -60,6 +66,8 @@ class RunRow(Struct, frozen=True, kw_only=True):
     end_time: datetime | None = None
     duration_seconds: float | None = None
     steps: int | None = None
+    rows_in: int | None = None
+    rows_out: int | None = None
     changes: int | None = None
     results: int | None = None
     bytes: int | None = None
@@ -68,15 +76,24 @@ class RunRow(Struct, frozen=True, kw_only=True):
 
 
 def list_runs(
-    root: str | PathLike[str] | None = None, *, state: str | Iterable[str] | None = None, name: str | None = None
+    root: str | PathLike[str] | None = None,
+    *,
+    state: str | Iterable[str] | None = None,
+    name: str | None = None,
+    tags: Iterable[str] = (),
+    since: Moment | None = None,
+    until: Moment | None = None,
 ) -> pd.DataFrame:
     """The runs under a root as a frame, a row each, newest first.
 
     `root` is by default the environment variable RUNFOLIO_RUNS, else `runs`. `state` is one state or several, `name` a
-    part of the name in any case, or a pattern of the whole name if it has a `*` or `?`. The columns are the fields of
-    `RunRow`: text ("string"), times (datetime64[us, UTC]), seconds (float64), counts (Int64); tags are lists.
+    part of the name in any case, or a pattern of the whole name if it has a `*` or `?`; of several `tags` a run has
+    each. Runs that began at `since` or later, and before `until`: each a datetime (naive ones are local time), a text
+    such as `2026-11-22` or `2026-11-22T18:48Z`, or a time span before now, such as `90m`, `36h`, `7d`. The columns are
+    the fields of `RunRow`: text ("string"), times (datetime64[us, UTC]), seconds (float64), counts (Int64); tags are
+    lists.
 
-    Raises UsageError for an unknown state, NotFoundError if the root is a file.
+    Raises UsageError for an unknown state and what is no time, NotFoundError if the root is a file.
 
     >>> from runfolio import Status, list_runs
     >>> with Status(name="nightly", root=root) as status:
@@ -88,7 +105,16 @@ def list_runs(
     import pandas as pd  # noqa: PLC0415  (pandas takes 0.3 s; only who asks for a frame waits for it)
 
     states = [state] if isinstance(state, str) else texts(() if state is None else state, "state")
-    rows = list(scan(root, states=states, name=optional_text(name, "name")))
+    now = SYSTEM.now()
+    found = scan(
+        root,
+        states=states,
+        name=optional_text(name, "name"),
+        tags=texts(tags, "tags"),
+        since=None if since is None else moment(since, "since", now),
+        until=None if until is None else moment(until, "until", now),
+    )
+    rows = list(found)
     return pd.DataFrame(
         {
             field: pd.Series([_utf_8(getattr(row, field)) for row in rows], dtype=dtype)
@@ -102,21 +128,60 @@ def _utf_8(value: Any) -> Any:
     return value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
 
 
+class _Filter(Struct, frozen=True, kw_only=True):
+    """Which runs are meant: those of these states (of none: of all), such a name, all these tags, begun in between.
+
+    Times are aware. A run whose start is not known began at no time.
+    """
+
+    states: Iterable[str] = ()
+    name: str | None = None
+    tags: Iterable[str] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def of_name(self) -> Callable[[str], bool]:
+        """Whether a folder can be meant by its name, which begins with the second in which its run did."""
+        first = "" if self.since is None else layout.start_text(max(self.since, _NEVER + _SLACK) - _SLACK)
+        last = "~" if self.until is None else layout.start_text(self.until)
+        return lambda name: first <= (layout.start_of(name) or first) <= last
+
+    def of_row(self) -> Callable[[RunRow], bool]:
+        """Whether a run is meant. Raises UsageError for an unknown state."""
+        states, named, tags = _wanted(self.states), _named(self.name), frozenset(self.tags)
+        first, last = self.since or _NEVER, self.until or _AFTER_ALL
+        is_timed = self.since is not None or self.until is not None
+
+        def is_meant(row: RunRow) -> bool:
+            return (
+                (not states or row.state in states)
+                and (named is None or bool(named(row.name or "")))
+                and tags.issubset(row.tags)
+                and (not is_timed or (row.start_time is not None and first <= row.start_time < last))
+            )
+
+        return is_meant
+
+
 def scan(
     root: str | PathLike[str] | None = None,
     *,
     states: Iterable[str] = (),
     name: str | None = None,
+    tags: Iterable[str] = (),
+    since: datetime | None = None,
+    until: datetime | None = None,
     clock: Clock = SYSTEM,
 ) -> Iterator[RunRow]:
     """The runs under a root, newest first, each read when its turn comes.
 
-    Filters are those of `list_runs`; no states are all states. Raises UsageError for an unknown state, NotFoundError if
-    the root is a file.
+    Filters are those of `list_runs`, with aware times; no states are all states. Raises UsageError for an unknown
+    state, NotFoundError if the root is a file.
     """
-    wanted, named = _wanted(states), _named(name)
-    for row in _rows(layout.root_of(root), clock):
-        if (not wanted or row.state in wanted) and (named is None or named(row.name or "")):
+    chosen = _Filter(states=states, name=name, tags=tags, since=since, until=until)
+    is_meant = chosen.of_row()
+    for row in _rows(layout.root_of(root), chosen.of_name(), clock):
+        if is_meant(row):
             yield row
 
 
@@ -125,6 +190,7 @@ def row_of(run: Run, clock: Clock = SYSTEM) -> RunRow:
     folder = run.folder
     assert folder is not None
     state, failure, damage = run.state, run.error, run.damage
+    rows_in, rows_out = RowsThrough(run.snapshots).rows
     return RunRow(
         run_id=run.run_id or folder.name,
         folder=str(folder),
@@ -136,6 +202,8 @@ def row_of(run: Run, clock: Clock = SYSTEM) -> RunRow:
         end_time=run.end_time,
         duration_seconds=run.duration_seconds if state in _ENDED else _elapsed(run, clock),
         steps=sum(timing.parent_id is None for timing in run.timing_records),
+        rows_in=rows_in,
+        rows_out=rows_out,
         changes=len(run.changes),
         results=len(run.result_records),
         bytes=_size(folder),
@@ -150,10 +218,15 @@ def one_line(failure: Failure) -> str:
     return ": ".join(filter(None, (failure.type, lines[0] if lines else "")))
 
 
-def _rows(base: Path, clock: Clock) -> Iterator[RunRow]:
+def row_in(folder: str, clock: Clock = SYSTEM) -> RunRow | None:
+    """The row of a folder; None if there is no run in it."""
+    return _ended(folder) or _read(folder, clock)
+
+
+def _rows(base: Path, can_be: Callable[[str], bool], clock: Clock) -> Iterator[RunRow]:
     prefix = os.path.join(base, "")  # noqa: PTH118  (a Path a run would take as long as reading it)
-    for _, names in groupby(roots.candidates(base), layout.start_of):
-        rows = (_ended(prefix + name) or _read(prefix + name, clock) for name in names)
+    for _, names in groupby(filter(can_be, roots.candidates(base)), layout.start_of):
+        rows = (row_in(prefix + name, clock) for name in names)
         # Folders tell the second in which a run started; within it the runs themselves do.
         yield from sorted(filter(None, rows), key=lambda row: row.start_time or _NEVER, reverse=True)
 
@@ -197,6 +270,8 @@ def _of_manifest(folder: str, found: Manifest) -> RunRow:
         end_time=in_utc(found.end_time),
         duration_seconds=found.duration_seconds,
         steps=totals.steps,
+        rows_in=totals.rows_in,
+        rows_out=totals.rows_out,
         changes=totals.changes,
         results=totals.results,
         bytes=totals.bytes,
@@ -273,6 +348,8 @@ _DTYPES = {
     "end_time": "datetime64[us, UTC]",
     "duration_seconds": "float64",
     "steps": "Int64",
+    "rows_in": "Int64",
+    "rows_out": "Int64",
     "changes": "Int64",
     "results": "Int64",
     "bytes": "Int64",

@@ -114,11 +114,11 @@ def compare(a: RunView, b: RunView) -> Comparison:
     (False, True)
     """
     notes: list[str] = []
-    configurations = [_configuration(run, side, notes) for run, side in ((a, "a"), (b, "b"))]
+    configurations = [_as_text(configuration_of(run, side, notes)) for run, side in ((a, "a"), (b, "b"))]
     versions = [_versions(run) for run in (a, b)]
     inputs = [_inputs(run) for run in (a, b)]
-    commits = [_outcomes(run) for run in (a, b)]
-    paths = _in_tree_order([*commits[0], *commits[1]])
+    commits = [outcomes_of(run) for run in (a, b)]
+    paths = in_tree_order([*commits[0], *commits[1]])
     steps = [_pair(path, commits[0].get(path), commits[1].get(path)) for path in paths]
     columns = [
         column
@@ -156,8 +156,11 @@ def _configured(run: RunView) -> Configured | None:
     return converted(events[-1].context, Configured) if events else None
 
 
-def _configuration(run: RunView, side: str, notes: list[str]) -> dict[str, str]:
-    """The leaves of the copy of the configuration in the run's folder, by their places."""
+def configuration_of(run: RunView, side: str, notes: list[str]) -> dict[str, Any]:
+    """The leaves of the copy of the configuration in the run's folder, by their places.
+
+    Where it can't be read there are none, and the notes say so of this side.
+    """
     told, folder = _configured(run), run.folder
     if told is None or folder is None or not layout.is_config_name(told.copy):
         return {}
@@ -169,19 +172,32 @@ def _configuration(run: RunView, side: str, notes: list[str]) -> dict[str, str]:
     except (OSError, FormatError, UnicodeDecodeError, ValueError) as error:
         notes.append(f"the configuration of {side} can't be read: {error}")
         return {}
-    return dict(_leaves(source.root.value, ""))
+    return dict(leaves(source.root.value))
 
 
-def _leaves(value: Any, place: str) -> Iterator[tuple[str, str]]:
-    """Each value that has no parts, with its place such as `Preprocessor.clean[1].columns[0]`."""
+def leaves(value: Any, place: str = "") -> Iterator[tuple[str, Any]]:
+    """Each value that has no parts, with its place.
+
+    >>> list(leaves({"clean": [{"method": "drop"}, {"columns": ["a", 1]}], "none": []}))
+    [('clean[0].method', 'drop'), ('clean[1].columns[0]', 'a'), ('clean[1].columns[1]', 1), ('none', [])]
+    """
     if isinstance(value, dict) and value:
         for name, part in value.items():
-            yield from _leaves(part, f"{place}.{name}" if place else str(name))
+            yield from leaves(part, f"{place}.{name}" if place else str(name))
     elif isinstance(value, list) and value:
         for index, part in enumerate(value):
-            yield from _leaves(part, f"{place}[{index}]")
+            yield from leaves(part, f"{place}[{index}]")
     else:
-        yield place, value if isinstance(value, str) else json.encode(value, enc_hook=str).decode()
+        yield place, value
+
+
+def text_of(value: Any) -> str:
+    """A leaf of a configuration as text."""
+    return value if isinstance(value, str) else json.encode(value, enc_hook=str).decode()
+
+
+def _as_text(configuration: dict[str, Any]) -> dict[str, str]:
+    return {place: text_of(value) for place, value in configuration.items()}
 
 
 def _versions(run: RunView) -> dict[str, str]:
@@ -202,7 +218,7 @@ def _settings(a: dict[str, str], b: dict[str, str]) -> list[Setting]:
 # What they did
 
 
-def _outcomes(run: RunView) -> dict[Path, Commit]:
+def outcomes_of(run: RunView) -> dict[Path, Commit]:
     """The steps of the current state by their paths; what was recorded by hand, by module and experiment alone."""
     return {
         commit.path or (PathStep(commit.module_name or "", commit.experiment_name or ""),): commit
@@ -211,7 +227,7 @@ def _outcomes(run: RunView) -> dict[Path, Commit]:
     }
 
 
-def _in_tree_order(paths: list[Path]) -> list[Path]:
+def in_tree_order(paths: list[Path]) -> list[Path]:
     """Each path once, those that follow it right behind it."""
     found: dict[Path, list[int]] = {}
     tree: dict[PathStep, Any] = {}

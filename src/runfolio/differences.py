@@ -77,7 +77,7 @@ def differences(
         old_place, old = before[key]
         if old.dtype != new.dtype:
             found.append(Difference("TRANSFORM", new.name, old, new))
-        elif _properties(old) != _properties(new) or _changed(rows, old_place, place):
+        elif _properties_changed(old, new) or _changed(rows, old_place, place):
             found.append(Difference("UPDATE", new.name, old, new))
     return found
 
@@ -117,8 +117,10 @@ def _changed(rows: Rows, old_place: int, place: int) -> bool:
     return old is not None and new is not None and old != new
 
 
-def _properties(field: Field) -> tuple[Any, ...]:
-    return field.nullable, field.dtype_digest
+def _properties_changed(old: Field, new: Field) -> bool:
+    """Whether nullability or categories are known to differ: of one side, a profile may have left the latter out."""
+    told = old.dtype_digest is not None and new.dtype_digest is not None
+    return old.nullable != new.nullable or (told and old.dtype_digest != new.dtype_digest)
 
 
 def _same_rows(olds: list[Field], news: list[Field], matched: bool) -> Rows:

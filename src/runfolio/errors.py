@@ -14,6 +14,7 @@
     ├── InputError                   data or a file that a built-in module can't work with
     ├── StepsError                   steps of a pipeline failed, and the others went on
     ├── TooLargeError                a result that takes more memory to read than it may
+    ├── WithheldError                data that a run left out on purpose, or that was removed from it
     ├── WriteError                   the operating system refused to write
     └── FormatError                  no run folder, or one of a newer format
         └── DamageError              bytes that are not what was written
@@ -55,6 +56,7 @@ __all__ = [
     "StepsError",
     "TooLargeError",
     "UsageError",
+    "WithheldError",
     "WriteError",
     "WriteWarning",
 ]
@@ -164,6 +166,17 @@ class StepsError(RunfolioError):
 
 class TooLargeError(RunfolioError):
     """To read a result would take more memory than a result may; what is told of it can be asked all the same."""
+
+
+class WithheldError(RunfolioError):
+    """The data of a result is not in the folder, and nothing is missing: `reason` is why, as `Part.withheld` has it.
+
+    `key` is that of the result.
+    """
+
+    def __init__(self, what: str, *, reason: str, remedy: str | None = None, key: str | None = None) -> None:
+        super().__init__(what, remedy=remedy, key=key)
+        self.reason = reason
 
 
 class WriteError(RunfolioError):

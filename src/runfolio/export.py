@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from msgspec import Struct, field, json, structs
 
 from runfolio import arguments, layout
-from runfolio.artifacts import StoredResult
+from runfolio.artifacts import StoredResult, withheld_error
 from runfolio.errors import DamageError, FormatError, NotFoundError, RunfolioError, UsageError
 from runfolio.field import label_text
 from runfolio.files import beside, open_within, write_error
@@ -65,7 +65,7 @@ class Exported(Subscriptable, frozen=True, kw_only=True):
 
     key: str
     part: str | None
-    file: str
+    file: str | None
     path: str | None
     rows: int | None
     bytes: int | None
@@ -84,7 +84,8 @@ def export(
 ) -> list[Exported]:
     r"""Write the results of a run to files in a folder, which is made if need be; all, or those of keys and modules.
 
-    Results are those of the run's current state. A damaged result has its `error`, and the others are written. Nothing
+    Results are those of the run's current state. A damaged result, or one
+    whose data was left out of the run, has its `error`, and the others are written. Nothing
     that is there is overwritten, unless with `force`. `raw` leaves CSV cells as they are.
 
     >>> import pandas as pd
@@ -156,8 +157,8 @@ def _chosen(run: RunView, keys: list[str], modules: list[str]) -> list[StoredRes
 
 
 def _name(part: Part, kind: ExportFormat) -> str | None:
-    """The file's name; None if the stored one has a path that no writer gives."""
-    if not layout.is_result_name(part.file):
+    """The file's name; None if the stored one has a path that no writer gives, or was left out."""
+    if part.file is None or not layout.is_result_name(part.file):
         return None
     stem = part.file.removeprefix(f"{layout.RESULTS_FOLDER}/").rpartition(".")[0]
     return f"{stem}.{'json' if part.format == 'json' else SUFFIXES[kind]}" if stem else None
@@ -178,6 +179,8 @@ class _Exporter(Struct, frozen=True, kw_only=True):
     def export(self, stored: StoredResult, part: Part, name: str | None) -> Exported:
         """Write one file, and tell of it; a result that can't be read is told as well. Raises WriteError."""
         told = Exported(key=stored.record.key, part=part.name, file=part.file, path=None, rows=part.rows, bytes=None)
+        if part.withheld is not None:
+            return structs.replace(told, error=str(withheld_error(stored.record, part.withheld)))
         if name is None or name in self.taken:
             what = "is no result file's path" if name is None else "is the name of two results"
             return structs.replace(told, error=f"{part.file!r} {what}: the records are not those of a writer")
@@ -199,7 +202,7 @@ class _Exporter(Struct, frozen=True, kw_only=True):
 
     def _write(self, temporary: Path, stored: StoredResult, part: Part) -> None:
         if part.format == "json" or self.format == "parquet":
-            _copy(stored._folder, temporary, part)
+            _copy(stored._folder, temporary, part, part.file or "")
             return
         data = _data(stored, part)
         if self.format == "csv":
@@ -210,18 +213,18 @@ class _Exporter(Struct, frozen=True, kw_only=True):
             _write_arrow(_table(data), temporary)
 
 
-def _copy(folder: Path, target: Path, part: Part) -> None:
+def _copy(folder: Path, target: Path, part: Part, file: str) -> None:
     """Copy a stored file, checking on the way that it is what was written. Raises DamageError."""
     from hashlib import sha256  # noqa: PLC0415  (loads OpenSSL)
 
-    digest, size, source = sha256(), 0, folder / part.file
+    digest, size, source = sha256(), 0, folder / file
     try:
-        fd = open_within(folder, part.file)
+        fd = open_within(folder, file)
     except (OSError, FormatError) as error:
         raise DamageError(f"the result file {source} can't be read: {error}", file=str(source)) from error
-    with os.fdopen(fd, "rb") as file, target.open("wb") as copy:
+    with os.fdopen(fd, "rb") as opened, target.open("wb") as copy:
         whole = os.fstat(fd).st_size == part.bytes  # another one may be of any size: it is not copied
-        while whole and (block := file.read(_COPY_BYTES)):
+        while whole and (block := opened.read(_COPY_BYTES)):
             digest.update(block)
             size += len(block)
             copy.write(block)

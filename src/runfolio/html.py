@@ -154,7 +154,7 @@ def _heading(run: RunView) -> str:
 def _summary(run: RunView, span: _Span | None) -> str:
     ended = run.state in ("completed", "failed")
     took = run.duration_seconds if ended or span is None else span.seconds
-    error, damage = run.error, len(run.damage)
+    error, damage, provenance = run.error, len(run.damage), run.provenance
     told = {
         "why": "" if ended else run.state_reason,
         "name": run.name,
@@ -162,6 +162,7 @@ def _summary(run: RunView, span: _Span | None) -> str:
         "started": stamp(run.start_time),
         "took": duration(took),
         "folder": None if run.folder is None else str(run.folder),
+        "commit": None if provenance is None or provenance.git is None else str(provenance.git),
         "error": None if error is None else one_line(error),
         "damage": counted(damage, "finding") if damage else None,
     }

@@ -18,7 +18,7 @@ from msgspec.json import schema_components
 
 from runfolio import layout
 from runfolio.codec import LINE_TYPES
-from runfolio.records import Configured, Header, Input, Lost, Manifest, Repair
+from runfolio.records import Configured, Header, Input, Lost, Manifest, Provenance, Repair
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -29,6 +29,10 @@ CONTEXTS: dict[str, Any] = {"segment": Header, "config": Configured, "input": In
 """The types of event whose context is of a fixed form, and that form."""
 
 _REFERENCE = "#/$defs/{name}"
+_PROVENANCE = {
+    "if": {"properties": {"type": {"const": "state"}}},
+    "then": {"properties": {"context": {"properties": {"provenance": {"$ref": "#/$defs/Provenance"}}}}},
+}
 _CRC = {"type": "string", "pattern": "^[0-9a-f]{8}$"}
 _SHA256 = "^[0-9a-f]{64}$"
 _TIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z$"
@@ -40,7 +44,7 @@ def generate(kind: str) -> dict[str, Any]:
     >>> list(generate("timing")["properties"])[:3], generate("timing")["required"][-1]
     (['kind', 'seq', 'record_id'], 'crc')
     """
-    types = [TYPES[kind], *(CONTEXTS.values() if kind == "event" else ())]
+    types = [TYPES[kind], *((*CONTEXTS.values(), Provenance) if kind == "event" else ())]
     (reference, *_), found = schema_components(types, ref_template=_REFERENCE)
     top, *others = [_written(found.pop(_name(reference))), *map(_written, found.values())]
     top["properties"]["crc"] = _CRC
@@ -48,7 +52,7 @@ def generate(kind: str) -> dict[str, Any]:
     if "seq" in top["properties"]:
         top["properties"]["seq"]["minimum"] = 1
     if kind == "event":
-        top["allOf"] = [_context_of(*item) for item in CONTEXTS.items()]
+        top["allOf"] = [*(_context_of(*item) for item in CONTEXTS.items()), _PROVENANCE]
     head = {
         "$schema": DIALECT,
         "$id": f"urn:runfolio:format:{layout.FORMAT_VERSION}:{kind}",
@@ -112,7 +116,7 @@ def _spelled(name: str, field: dict[str, Any]) -> dict[str, Any]:
         return {"anyOf": [_spelled(name, choice) for choice in found["anyOf"]]}
     if found.get("format") == "date-time":
         found["pattern"] = _TIME
-    if name == "sha256":
+    if name == "sha256" and found["type"] == "string":
         found["pattern"] = _SHA256
     return found
 

@@ -100,7 +100,12 @@ def new_run_id(start: datetime, name: str | None) -> str:
     >>> new_run_id(datetime(2026, 11, 22, 18, 48, tzinfo=timezone.utc), "Penguins")[:-4]
     '20261122T184800Z-penguins-'
     """
-    return f"{start:%Y%m%dT%H%M%SZ}-{slug(name or '') or 'run'}-{token(4)}"
+    return f"{start_text(start)}Z-{slug(name or '') or 'run'}-{token(4)}"
+
+
+def start_text(start: datetime) -> str:
+    """The second of a start in UTC, as a run id begins with it."""
+    return f"{start:%Y%m%dT%H%M%S}".zfill(15)
 
 
 def start_of(run_id: str) -> str | None:
@@ -191,3 +196,17 @@ def is_result_name(name: str) -> bool:
     (True, False)
     """
     return re.fullmatch(_RESULT, name) is not None
+
+
+def is_own(name: str) -> bool:
+    """Whether a file directly in a run folder is one of the run's, by its name.
+
+    >>> [name for name in ("run.json", "events.jsonl", "main.lock", "notes.txt") if is_own(name)]
+    ['run.json', 'events.jsonl', 'main.lock']
+    """
+    return (
+        name in (RUN_FILE, SUMS_FILE)
+        or parse_journal_name(name) is not None
+        or is_config_name(name)
+        or is_lock_name(name)
+    )

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from runfolio import codec, layout
+from runfolio import codec, layout, provenance
 from runfolio.codec import BadLine
 from runfolio.errors import DamageError, FormatError
 from runfolio.files import journals, open_within, read_bytes, replace, result_files, sha256_of
@@ -15,6 +15,7 @@ from runfolio.history import scan
 from runfolio.journal import Tail
 from runfolio.limits import MAX_FINDINGS, MAX_LINE, MAX_SUMS
 from runfolio.records import Event, Finding, Lost, Manifest, Result, Segment, SegmentFile, Totals, converted
+from runfolio.standing import RowsThrough
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 VERSION = "format_version"
 """The key that the error about a newer format carries."""
 
+_WHOLE = ("lost", "repair", *provenance.EVENTS)
 _SUM = rb"([0-9a-f]{64})  ([A-Za-z0-9._/-]+)"
 
 
@@ -74,8 +76,8 @@ def check_version(found: int | None, path: Path) -> None:
         )
 
 
-def measure(folder: Path, own: list[SegmentFile], steps: int) -> tuple[Totals, list[Segment]]:
-    """What a folder amounts to: the ending writer's journals and steps, which it counted, and those of others."""
+def measure(folder: Path, own: list[SegmentFile], steps: int, through: RowsThrough) -> tuple[Totals, list[Segment]]:
+    """What a folder amounts to: the ending writer's journals, steps and rows, which it counted, and those of others."""
     known = {file.file: file for file in own}
     segments: dict[str, list[SegmentFile]] = {}
     lines: dict[str, int] = {}
@@ -89,23 +91,33 @@ def measure(folder: Path, own: list[SegmentFile], steps: int) -> tuple[Totals, l
         lines[stem] = lines.get(stem, 0) + file.lines
         if kind == "timing" and path.name not in known:
             steps += sum(getattr(timing, "parent_id", "") is None for timing in scan(folder, kind, writer))
+        if kind == "snapshot" and path.name not in known:
+            for snapshot in scan(folder, kind, writer):
+                through.take(snapshot)
     size = sum(file.bytes for files in segments.values() for file in files)
     size += sum(size for _, size in result_files(folder))
     counted = {stem: lines.get(stem, 0) for stem in layout.KINDS}
-    return Totals(steps=steps, bytes=size, **counted), [Segment(writer, files) for writer, files in segments.items()]
+    rows_in, rows_out = through.rows
+    totals = Totals(steps=steps, bytes=size, rows_in=rows_in, rows_out=rows_out, **counted)
+    return totals, [Segment(writer, files) for writer, files in segments.items()]
 
 
-def lost_by_others(folder: Path, own: Collection[str]) -> int:
-    """How many records and results all writers but these told as lost, since the last repair if there was one."""
-    events: list[Event] = []
+def events(folder: Path, own: Collection[str]) -> list[Event]:
+    """What the run tells of itself as a whole by the events of all writers but these, in the order of their times."""
+    found: list[Event] = []
     for kind, writer, _ in journals(folder):
         if kind == "event" and writer not in own:
             with suppress(OSError, FormatError):  # it is no journal; a reader reports it
-                events += (event for event in scan(folder, kind, writer) if isinstance(event, Event))
+                found += (one for one in scan(folder, kind, writer) if isinstance(one, Event) and one.type in _WHOLE)
+    return sorted(found, key=lambda event: event.timestamp)
+
+
+def lost(events: Collection[Event]) -> int:
+    """How many records and results these events tell as lost, since the last repair if there was one."""
     repaired = max((event.timestamp for event in events if event.type == "repair"), default=None)
     told = [event for event in events if event.type == "lost" and (repaired is None or event.timestamp > repaired)]
-    lost = (converted(event.context, Lost) for event in told)
-    return sum(one.records + one.results for one in lost if one)
+    found = (converted(event.context, Lost) for event in told)
+    return sum(one.records + one.results for one in found if one)
 
 
 def write_sums(folder: Path, policy: Policy) -> None:
@@ -118,6 +130,7 @@ def write_sums(folder: Path, policy: Policy) -> None:
         for result in scan(folder, "result")
         if isinstance(result, Result)
         for part in result.parts
+        if part.file is not None
     }
     configurations = filter(layout.is_config_name, (path.name for path in folder.iterdir()))
     names = [layout.RUN_FILE, *configurations, *(path.name for _, _, path in journals(folder))]

@@ -12,13 +12,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
-from msgspec import Struct, to_builtins
+from msgspec import Struct, structs, to_builtins
 
 from runfolio import forks, layout
-from runfolio.arguments import message_of
+from runfolio.arguments import described
 from runfolio.clock import Clock
+from runfolio.concealment import Concealment
 from runfolio.errors import DuplicateKeyError, RunEndedError, WriteError
-from runfolio.field import ChangeType, Profile
+from runfolio.field import ChangeType
+from runfolio.privacy import Told, profile_of
 from runfolio.records import (
     Change,
     Description,
@@ -32,13 +34,14 @@ from runfolio.records import (
     State,
     Timing,
 )
-from runfolio.schema import Schemas
-from runfolio.standing import Standing
+from runfolio.schema import Schemas, of_data
+from runfolio.standing import Standing, key_of
 from runfolio.writer import Writer
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from runfolio.artifacts import Written
     from runfolio.attempt import Attempt
 
 PROGRESS_SECONDS = 0.2
@@ -72,7 +75,7 @@ class Running:
         recorder: Recorder,
         names: tuple[str, str, str],
         context: dict[str, Any],
-        parent: Running | None,
+        parent: Running | Outer | None,
         record_id: str,
     ) -> None:
         self.module_name, self.experiment_name, self.step_name = names
@@ -101,6 +104,19 @@ class Running:
         return max(wall, 0.0), max(cpu, 0.0)
 
 
+class Outer(Struct, frozen=True, kw_only=True):
+    """What runs in another thread or process, for work that was handed out there: it is timed where it runs."""
+
+    module_name: str
+    experiment_name: str
+    step_name: str
+    record_id: str
+    snapshot_id: str | None
+
+    def leave_out(self, since: tuple[float, float]) -> None:
+        """Nothing: what is recorded here takes no time there."""
+
+
 class Held:
     """The last sample of progress that is not written yet, and when one is due again."""
 
@@ -108,14 +124,14 @@ class Held:
 
     def __init__(self, due: float) -> None:
         self.due = due
-        self.sample: tuple[Running | None, float, float | None, str | None] | None = None
+        self.sample: tuple[Running | Outer | None, float, float | None, str | None] | None = None
 
 
 class _Thread(threading.local):
     """What one thread runs, the innermost last, and where it stands since the last restore that it knows of."""
 
     def __init__(self) -> None:
-        self.running: list[Running] = []
+        self.running: list[Running | Outer] = []
         self.position = Position()
         self.restores = 0
 
@@ -124,7 +140,9 @@ class Recorder:
     """Writes the records of one run. Thread-safe; `mutex` makes several calls one."""
 
     def __init__(self, writer: Writer) -> None:
-        self.profile: Profile = writer.profile
+        self.privacy = writer.privacy
+        self.privacy_is_open = writer.privacy.is_open
+        self.concealment = Concealment(writer.privacy)
         self.mutex = threading.RLock()
         self.writer = writer
         self.clock: Clock = writer.clock
@@ -136,10 +154,11 @@ class Recorder:
         self._last: Snapshot[Metadata] | None = None
         self._failed: tuple[str, str] | None = None
         self._progress: dict[str | None, Held] = {}
+        self._numbers: dict[str, int] = {}
         forks.register(self)
 
     @property
-    def innermost(self) -> Running | None:
+    def innermost(self) -> Running | Outer | None:
         """What runs innermost in this thread: a step, or a timing that was begun by hand."""
         running = self.thread.running
         return running[-1] if running else None
@@ -157,9 +176,56 @@ class Recorder:
         self.thread.restores, self.thread.position = self._restores, position
 
     @property
-    def step_running(self) -> Running | None:
+    def step_running(self) -> Running | Outer | None:
         """The step that runs innermost in this thread."""
         return next((running for running in reversed(self.thread.running) if running.snapshot_id is not None), None)
+
+    # Places
+
+    @property
+    def outer(self) -> Outer | None:
+        """What runs innermost in this thread, as others are told of it."""
+        found = self.innermost
+        if found is None or isinstance(found, Outer):
+            return found
+        return Outer(**_names(found), record_id=found.record_id, snapshot_id=found.snapshot_id)  # type: ignore[arg-type]
+
+    @contextmanager
+    def placed(self, position: Position, outer: Outer | None) -> Iterator[None]:
+        """Let this thread stand at that position, inside of what runs elsewhere, until the block ends."""
+        thread = self.thread
+        before = thread.running, thread.position, thread.restores
+        thread.running = [] if outer is None else [outer]
+        self.move_to(position)
+        try:
+            yield
+        finally:
+            thread.running, thread.position, thread.restores = before
+            if outer is not None and self.writer.guest and not self.writer.is_over:
+                with self.mutex:  # whoever runs it does not know of the samples of another process
+                    self.flush_progress(outer.record_id)
+
+    @contextmanager
+    def named(self, after: Position, module: str, experiment: str) -> Iterator[str]:
+        """A name for an experiment that makes a key of its own: as it is, or numbered; free again if the block fails.
+
+        Another process can't be asked which it takes, so that those of a guest end in its writer's id.
+        """
+        with self.mutex:
+            own = f"{experiment}_{self.writer.segment().writer}" if self.writer.guest else experiment
+            base = key_of((*after.path, PathStep(module, own)))
+            number, found = self._numbers.get(base, 0), ""
+            while not found or key_of((*after.path, PathStep(module, found))) in self._keys:
+                number += 1
+                found = own if number == 1 else f"{own}_{number}"
+            self._numbers[base] = number
+        try:
+            yield found
+        except BaseException:
+            with self.mutex:
+                if self._numbers.get(base) == number:
+                    self._numbers[base] = number - 1
+            raise
 
     def _after_fork(self) -> None:
         """In a forked child: no other thread holds the mutex, and the parent's segment is not this process's."""
@@ -302,12 +368,31 @@ class Recorder:
         """Let a key be stored again: what was stored by it is lost, or its step was not committed."""
         self._keys.discard(key)
 
+    def module_of(self, path: tuple[PathStep, ...]) -> str | None:
+        """The module whose data this is: the last of its path, else that of the step that runs in this thread."""
+        running = None if path else self.step_running
+        return path[-1].module_name if path else None if running is None else running.module_name
+
+    def input_schemas(self, data: Any, path: tuple[PathStep, ...]) -> Schemas:
+        """The schema of what a step of this path works on, which may be of any module before it: by the strictest."""
+        told = self.privacy.strictest(step.module_name for step in path)
+        return self.concealment.schemas(of_data(data, profile_of(told)), told)
+
+    def told_of(self, error: BaseException) -> str:
+        """An error in a line; without its message where data is withheld, which it may quote."""
+        return described(error, concealed=self.privacy.withholds)
+
     def _store(self, key: str, data: Any, given: Schemas, path: tuple[PathStep, ...]) -> Stored:
+        module = self.module_of(path)
+        given = self.concealment.schemas(given, profile_of(self.privacy.told(module)))
+        if not self.privacy.stores(module):
+            return self._withhold(key, data, given, path, self.privacy.told(module))
         from runfolio import artifacts  # noqa: PLC0415  (not every run has results)
 
+        profile = profile_of(self.privacy.told(module))
         decoration = f"{path[-1].module_name}-{path[-1].experiment_name}" if path else key
-        contents = artifacts.contents_of(data, given, self.profile)
-        means = artifacts.Means(self._new_file, self.profile, self.writer.policy, self._ticks)
+        contents = artifacts.contents_of(data, given, profile)
+        means = artifacts.Means(self._new_file, profile, self.writer.policy, self._ticks)
         try:
             written = artifacts.write_parts(means, decoration, contents)
         except WriteError as error:
@@ -318,17 +403,40 @@ class Recorder:
                 self.free(key)
             record = Result(seq=0, key=key, path=path, parts=[], timestamp=self.clock.now())
             return Stored(record, artifacts.schemas_of(contents), data, (0.0, 0.0))
-        schemas, parts = artifacts.schemas_of(written), [one.part for one in written]
+        stored = self._commit(key, path, [self._concealed(one, profile) for one in written])
+        return structs.replace(stored, data=artifacts.passed_on(data, self.writer.folder, written))
+
+    def _withhold(self, key: str, data: Any, given: Schemas, path: tuple[PathStep, ...], told: Told) -> Stored:
+        """Write of a result what there is to tell of it, and no data."""
+        from runfolio import outlines  # noqa: PLC0415  (few runs withhold)
+
+        written, data = outlines.outlined(data, given, profile_of(told), self._ticks)
+        stored = self._commit(key, path, [self._concealed(one, told) for one in written])
+        return structs.replace(stored, data=data)
+
+    def _concealed(self, one: Written, told: Told) -> Written:
+        """A part and its schema with no more in them than this word allows."""
+        if told == "full":
+            return one
+        schema = None if one.schema is None else self.concealment.schema(one.schema, told)
+        name = self.concealment.part(one.part.name, told)
+        part = structs.replace(one.part, name=name, schema_id=None if schema is None else schema.schema_id)
+        return one._replace(part=part, schema=schema)
+
+    def _commit(self, key: str, path: tuple[PathStep, ...], written: list[Written]) -> Stored:
+        """Write the line of a result whose parts are what they are to be; its data is the caller's."""
+        from runfolio.artifacts import schemas_of  # noqa: PLC0415  (not every run has results)
+
+        schemas = schemas_of(written)
         with self.mutex:
             segment = self.writer.segment()
             self.writer.refs(segment, schemas)
             now = self.clock.now()
-            record = Result(seq=0, key=key, path=path, parts=parts, timestamp=now)
+            record = Result(seq=0, key=key, path=path, parts=[one.part for one in written], timestamp=now)
             if not segment.write("result", record):
                 self.free(key)
         walls, cpus = zip(*(one.spent for one in written), strict=True)
-        data = artifacts.passed_on(data, self.writer.folder, written)
-        return Stored(record, schemas, data, (sum(walls), sum(cpus)))
+        return Stored(record, schemas, None, (sum(walls), sum(cpus)))
 
     def _ticks(self) -> tuple[float, float]:
         return self.clock.monotonic(), self.clock.cpu()
@@ -339,7 +447,7 @@ class Recorder:
 
     # Progress and messages
 
-    def progress(self, running: Running | None, done: float, total: float | None, unit: str | None) -> None:
+    def progress(self, running: Running | Outer | None, done: float, total: float | None, unit: str | None) -> None:
         """Take a sample of progress: written if the last one written is old enough, else kept until then."""
         record_id = running.record_id if running else None
         now = self._monotonic()
@@ -352,7 +460,7 @@ class Recorder:
             self._sample(running, done, total, unit)
             self._progress[record_id] = Held(now + PROGRESS_SECONDS)
 
-    def _sample(self, running: Running | None, done: float, total: float | None, unit: str | None) -> None:
+    def _sample(self, running: Running | Outer | None, done: float, total: float | None, unit: str | None) -> None:
         record_id = running.record_id if running else None
         self.writer.event("progress", **_names(running), record_id=record_id, done=done, total=total, unit=unit)
 
@@ -362,7 +470,7 @@ class Recorder:
         if held is not None and held.sample is not None:
             self._sample(*held.sample)
 
-    def log(self, running: Running | None, message: str, level: str, context: dict[str, Any]) -> Event:
+    def log(self, running: Running | Outer | None, message: str, level: str, context: dict[str, Any]) -> Event:
         """Write a message."""
         record_id = running.record_id if running else None
         with self.mutex:
@@ -380,7 +488,7 @@ class Recorder:
                 self.writer.put(name, text.encode())
             except WriteError as error:
                 self.writer.lose("config", error)
-            return self.writer.event("config", context={**context, "copy": name})
+            return self.writer.configured({**context, "copy": name})
 
     def input(self, running: Running, context: dict[str, Any]) -> Event:
         """Record a file that a step reads."""
@@ -411,6 +519,7 @@ class Recorder:
         with self.mutex:
             event = self.writer.event("restore", snapshot_id=snapshot_id)
             self._keys = set(standing.results)
+            self._numbers.clear()
             self._last = standing.last
             self._restored = Position(standing.path, standing.passed_on)
             self._restores += 1
@@ -427,8 +536,7 @@ class Recorder:
         with self.mutex:
             try:
                 if error is not None and self.writer.ended is None:
-                    described = f"{type(error).__name__}: {message_of(error)}"[:1000]
-                    self.log(None, described, "error", {})
+                    self.log(None, self.told_of(error), "error", {})
                 self.flush_progress(None)
             except RunEndedError:  # it has just been noticed
                 pass
@@ -476,7 +584,7 @@ class Recorder:
         self.snapshot(*names, Metadata(schemas, schemas), context)
 
 
-def _names(running: Running | None) -> dict[str, str | None]:
+def _names(running: Running | Outer | None) -> dict[str, str | None]:
     if running is None:
         return {}
     return {

@@ -190,22 +190,30 @@ Path = tuple[PathStep, ...]
 
 
 class Part(Subscriptable, frozen=True, kw_only=True):
-    """One file of a result: its path in the run folder, form, size, SHA-256 and schema.
+    """One part of a result: its file in the run folder, with form, size and SHA-256, and its schema.
 
     `name` is null for data of one part, else a JSON Pointer (RFC 6901) without its first `/`: the keys of nested dicts.
     Rows, columns and schema_id are null for a JSON report. `type` is what comes back: `pandas.DataFrame`,
     `pandas.Series`, `pyarrow.Table`, `pyarrow.RecordBatch`, `polars.DataFrame`, `batches of` one of these, or `report`.
+
+    `withheld` says why the data is not in the folder though nothing is missing: `schema` where it was never written,
+    `redacted` where it was removed later. `file`, `bytes` and `sha256` are null then, and only then.
     """
 
     name: str | None
-    file: str
+    file: str | None
     format: Format
     rows: Count | None
     columns: Count | None
-    bytes: Count
-    sha256: str
+    bytes: Count | None
+    sha256: str | None
     schema_id: str | None
     type: str = "pandas.DataFrame"
+    withheld: str | None = None
+
+    def __post_init__(self) -> None:
+        if {found is None for found in (self.file, self.bytes, self.sha256)} != {self.withheld is not None}:
+            raise ValueError("a part has `file`, `bytes` and `sha256`, or it is `withheld`")
 
 
 class Result(Record, frozen=True, kw_only=True, tag="result"):
@@ -222,7 +230,8 @@ class Event(Record, frozen=True, kw_only=True, tag="event"):
 
     =========  =====================================================================================================
     segment    the first line of every writer: `context` is a `Header`
-    state      `state`; for a failed run `message`, and in `context` the error's type and traceback
+    state      `state`; for a failed run `message`, and in `context` the error's type and traceback; for one that
+               begins or is resumed, in `context` its `Provenance`
     step       a step began: `record_id` will be its timing's, `parent_id` its outer step's, `context.path` its path
     progress   `done` of `total` `unit`, of the step of that `record_id`
     log        `level` and `message`
@@ -288,6 +297,54 @@ class Version(Struct, frozen=True):
     version: str
 
 
+class Repository(Subscriptable, frozen=True, kw_only=True):
+    """The git commit that code was of; `branch` is null where none is checked out.
+
+    `dirty` tells whether files that git knows differed from the commit; null where git took too long to tell.
+    """
+
+    commit: str
+    branch: str | None
+    dirty: bool | None
+
+    def __str__(self) -> str:
+        branch = "" if self.branch is None else f" on {self.branch}"
+        state = "perhaps changed since" if self.dirty is None else "changed since" if self.dirty else "unchanged"
+        return f"{self.commit[:12]}{branch}, {state}"
+
+
+class Seed(Subscriptable, frozen=True):
+    """What random numbers were begun with, as text, by the name of the parameter that it was given as."""
+
+    name: str
+    value: str
+
+
+class Configuration(Subscriptable, frozen=True):
+    """The configuration of a pipeline: `copy` in the run folder, the name of the `file` it was given as, its digest."""
+
+    copy: str
+    file: str | None
+    sha256: str
+
+
+class Provenance(Subscriptable, frozen=True, kw_only=True):
+    """What is needed to repeat a run, as of its last attempt; of inputs, as of all.
+
+    `command` has the words of the command line without secrets, `folder` is the current folder, relative to that of the
+    run. `packages` are Python and the distributions that were imported, `inputs` the files that steps read, each as it
+    was when it was read last. What is not known is null, or empty.
+    """
+
+    command: list[str] = []
+    folder: str | None = None
+    packages: list[Version] = []
+    git: Repository | None = None
+    seeds: list[Seed] = []
+    configuration: Configuration | None = None
+    inputs: list[Input] = []
+
+
 class Planned(Struct, frozen=True):
     """A step to come, the place in the plan, from 0, of the one that it follows, and a digest of what it declares."""
 
@@ -303,7 +360,8 @@ class Configured(Struct, frozen=True, kw_only=True):
     `copy` is the file in the run folder that has it without secrets, `file` the name of the one that it was given as,
     and `base` the folder that its paths start from, relative to the run folder. `sha256` is a digest of all that it
     declares but its section `Run`; `is_whole` tells whether the copy says all that was given, so that the run can be
-    resumed by it.
+    resumed by it. `seeds` are those among the parameters, by their places. `engine` is what ran
+    it, with its version, where that was not runfolio's own Executor.
     """
 
     copy: str
@@ -314,6 +372,8 @@ class Configured(Struct, frozen=True, kw_only=True):
     on_error: str
     versions: list[Version]
     plan: list[Planned]
+    seeds: list[Seed] = []
+    engine: str | None = None
 
     @property
     def paths(self) -> list[Path]:
@@ -374,15 +434,28 @@ class Continued(Struct, frozen=True):
     files: list[SegmentFile]
 
 
+class Recorded(Struct, frozen=True):
+    """What is recorded of one module's data, where it has words of its own."""
+
+    module_name: str
+    results: str
+    profile: str
+
+
 class Header(Struct, frozen=True, kw_only=True):
-    """The `context` of a writer's first line: which run this is and who writes."""
+    """The `context` of a writer's first line: which run this is and who writes.
+
+    `results` and `profile` say what is recorded of the data of the modules that `modules` does not name.
+    """
 
     format_version: int
     run_id: str
     name: str | None
     sequence: list[str]
     tags: list[str]
+    results: str = "full"
     profile: str
+    modules: list[Recorded] = []
     durability: str
     writer: str
     host: str
@@ -404,7 +477,11 @@ class Failure(Struct, frozen=True, kw_only=True):
 
 
 class Totals(Struct, frozen=True, kw_only=True):
-    """How many records there are of each kind, how many steps, and the bytes of journals and results together."""
+    """How many records there are of each kind, how many steps, and the bytes of journals and results together.
+
+    `rows_in` are the rows that the first step with a table got, or gave if it got none; `rows_out` those that the last
+    one gave; null where no step had a table.
+    """
 
     snapshots: Count = 0
     changes: Count = 0
@@ -414,6 +491,8 @@ class Totals(Struct, frozen=True, kw_only=True):
     events: Count = 0
     steps: Count = 0
     bytes: Count = 0
+    rows_in: Count | None = None
+    rows_out: Count | None = None
 
 
 class Segment(Struct, frozen=True):
@@ -427,7 +506,7 @@ class Manifest(Struct, frozen=True, kw_only=True, tag_field="kind", tag="run"):
     """`run.json`: which run this is, how it ended and what it amounts to. A cache: the journals are the truth.
 
     `segments` and `totals` are as of `end_time`, and empty while the run goes on; `lost` counts what could not be
-    written.
+    written. `provenance` has the first 100 inputs.
     """
 
     format_version: int
@@ -446,6 +525,7 @@ class Manifest(Struct, frozen=True, kw_only=True, tag_field="kind", tag="run"):
     lost: Count
     totals: Totals
     segments: list[Segment]
+    provenance: Provenance | None = None
 
 
 def converted(context: Any, kind: type[T]) -> T | None:

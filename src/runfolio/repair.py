@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 
 from msgspec import Struct, json, to_builtins
 
-from runfolio import codec, layout, manifest
+from runfolio import codec, layout, manifest, provenance
 from runfolio import root as roots
 from runfolio.attempt import refuse_archive
 from runfolio.clock import in_utc
@@ -41,6 +41,7 @@ from runfolio.records import (
 )
 from runfolio.run import Run
 from runfolio.salvage import Line, Salvage, metadata_of, parts_of
+from runfolio.standing import RowsThrough
 from runfolio.verification import Verification, check, content_problem, is_alive
 from runfolio.version import __version__
 
@@ -192,7 +193,10 @@ class _Maker:
         parts: dict[str, list[Part]] = {}
         for record in self._source.result_records:
             for part in record.parts:
-                parts.setdefault(part.file, []).append(part)
+                if part.file is None:  # it was left out on purpose, so that nothing of it is lost
+                    self._sound.add(part)
+                else:
+                    parts.setdefault(part.file, []).append(part)
         if names:
             (self._new / layout.RESULTS_FOLDER).mkdir(0o700)
         for name in names:
@@ -298,7 +302,9 @@ class _Maker:
             name=known.name if known else None,
             sequence=known.sequence if known else [],
             tags=known.tags if known else [],
+            results=getattr(known, "results", "full"),
             profile=getattr(known, "profile", "full"),
+            modules=getattr(known, "modules", []),
             durability=getattr(known, "durability", "process"),
             writer=writer,
             host=platform.node(),
@@ -342,7 +348,7 @@ class _Maker:
 
     def _write_manifest(self) -> None:
         run, ended = self._source, self._source.state in ("completed", "failed")
-        totals, segments = manifest.measure(self._new, [], 0)
+        totals, segments = manifest.measure(self._new, [], 0, RowsThrough())
         header = self._new_header("", None)
         known = self._salvage.manifest
         found = Manifest(
@@ -362,6 +368,7 @@ class _Maker:
             lost=0,
             totals=totals if ended else Totals(),
             segments=segments,
+            provenance=provenance.told(run.events, provenance.MOST_INPUTS),
         )
         policy = Policy(durability="power", access=access_of(self._old))
         manifest.write(self._new, found, policy)

@@ -243,6 +243,8 @@ class Run(RunView):
         reason = "it is a symbolic link, and no folder"
         findings = [Finding(file=layout.RESULTS_FOLDER, reason=reason)] if is_link else []
         for part in (part for result in self.result_records for part in result.parts):
+            if part.file is None:  # it was left out, and is not missing
+                continue
             size = sizes.get(part.file)
             if size != part.bytes:
                 reason = "it is missing" if size is None else f"it has {size} bytes, and was written with {part.bytes}"

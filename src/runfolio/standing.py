@@ -6,7 +6,8 @@ restore, as of everything.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import Any
 
 from msgspec import ValidationError, convert
@@ -127,3 +128,29 @@ def key_of(path: Path) -> str:
     'Loader[a]_Preprocessor[scale]'
     """
     return "_".join(f"{step.module_name}[{step.experiment_name}]" for step in path)
+
+
+class RowsThrough:
+    """The rows that come into a run and go out of it, by the after-snapshots that are taken in."""
+
+    def __init__(self, snapshots: Iterable[Any] = ()) -> None:
+        self._first: tuple[datetime, int] | None = None
+        self._last: tuple[datetime, int] | None = None
+        for snapshot in snapshots:
+            self.take(snapshot)
+
+    @property
+    def rows(self) -> tuple[int | None, int | None]:
+        """The rows that the first step with a table got, or gave if it got none, and those that the last one gave."""
+        return (None if self._first is None else self._first[1], None if self._last is None else self._last[1])
+
+    def take(self, snapshot: Any) -> None:
+        """Take a snapshot in, in any order."""
+        if not isinstance(snapshot, Snapshot) or snapshot.context.get("point") != "after":
+            return
+        time, got, gave = snapshot.timestamp, snapshot.rows_before, snapshot.rows_after
+        first = gave if got is None else got
+        if first is not None and (self._first is None or time < self._first[0]):
+            self._first = time, first
+        if gave is not None and (self._last is None or time >= self._last[0]):
+            self._last = time, gave

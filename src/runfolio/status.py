@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from os import PathLike
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar
 
-from runfolio import arguments, layout
+from runfolio import arguments, layout, place
 from runfolio.arguments import (
     CHANGE_TYPES,
     OUTCOMES,
     POINTS,
-    PROFILES,
     description,
     instant,
     number,
@@ -23,9 +22,11 @@ from runfolio.arguments import (
 )
 from runfolio.clock import SYSTEM, Clock
 from runfolio.errors import FormatError, NotFoundError, RunfolioError, UsageError, WriteError
-from runfolio.field import ChangeType, Profile
+from runfolio.field import ChangeType
 from runfolio.lock import Life
+from runfolio.place import Carried, Place
 from runfolio.policy import Access, Durability, OnWriteError
+from runfolio.privacy import Privacy, Results, Told, profile_of
 from runfolio.recorder import Position, Recorder, Running
 from runfolio.records import (
     Change,
@@ -47,9 +48,14 @@ from runfolio.view import RunView
 from runfolio.writer import Writer
 
 if TYPE_CHECKING:
+    from contextvars import Token
     from pathlib import Path
 
     from runfolio.attempt import Attempt
+
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class Status(RunView):
@@ -57,15 +63,24 @@ class Status(RunView):
 
     The folder is made at the first write, or when a `with` block begins, under `root` (by default the environment
     variable RUNFOLIO_RUNS, else `runs`), and named by the run id. `name` and `tags` are for people; `sequence` is the
-    planned order of modules; `profile` says what is told of the values of columns: `full` has statistics (range, mean,
-    distinct values), `digest` what is needed to tell whether they changed, `names` nothing but names and dtypes. All
-    getters of `RunView` answer from the folder. One Status may be used by several threads.
+    planned order of modules. All getters of `RunView` answer from the folder. One Status may be used by several
+    threads.
+
+    `profile` says what is told of the values of columns: `full` has statistics (range, mean, distinct values), `digest`
+    what is needed to tell whether they changed, `names` nothing but names and dtypes, `hashed` hashes in the place of
+    names. `results` says whether data is stored (`full`), or withheld: with `schema` a result is its rows, columns and
+    schema, and errors are recorded without messages, for these may quote data. Both take a word, or a mapping of a
+    module's name to one, in which `*` stands for all that are not named. docs/privacy.md has what each records.
 
     What was recorded survives the end of the `process`, however it ends; with `durability="power"` it is on the disk,
     and survives the loss of power too, for some tenths of a millisecond a write. Files and folders are for their
     `owner` alone unless `access="umask"`. What can't be written is raised; with `on_write_error="warn"` the pipeline
     runs on, what was lost is counted, and the run says so when it ends and when it is read. `clock` is what times are
     read from.
+
+    How to repeat the run is recorded when it begins: the command line without secrets, the versions of packages, the
+    git commit, for which git gets at most three quarters of a second, and the `seed`, which is recorded and no more.
+    With `provenance=False` none of that is.
 
     In a `with` statement the run is completed at the end of the block, and failed where an exception leaves it.
 
@@ -89,10 +104,13 @@ class Status(RunView):
         sequence: Iterable[str] = (),
         root: str | PathLike[str] | None = None,
         tags: Iterable[str] = (),
-        profile: Profile = "full",
+        results: Results | Mapping[str, Results] = "full",
+        profile: Told | Mapping[str, Told] = "full",
         durability: Durability = "process",
         access: Access = "owner",
         on_write_error: OnWriteError = "raise",
+        seed: int | None = None,
+        provenance: bool = True,
         clock: Clock = SYSTEM,
     ) -> None:
         super().__init__(None)
@@ -100,14 +118,18 @@ class Status(RunView):
             name=optional_text(name, "name"),
             sequence=arguments.texts(sequence, "sequence"),
             tags=arguments.texts(tags, "tags"),
-            profile=one_of(profile, PROFILES, "profile"),
+            privacy=Privacy.of(results, profile),
             root=layout.root_of(root),
             policy=arguments.policy(durability, access, on_write_error),
             clock=clock,
+            takes_provenance=provenance,
+            seed=arguments.optional_integer(seed, "seed"),
         )
         self._recorder = Recorder(writer)
         self._timings: dict[str, Running] = {}
         self._entered_by = 0
+        self._entered: Token[Status | None] | None = None
+        self._token = ""
 
     # The run
 
@@ -117,16 +139,17 @@ class Status(RunView):
         run: str | PathLike[str],
         *,
         root: str | PathLike[str] | None = None,
-        profile: Profile | None = None,
+        results: Results | Mapping[str, Results] | None = None,
+        profile: Told | Mapping[str, Told] | None = None,
         durability: Durability | None = None,
         on_write_error: OnWriteError = "raise",
         clock: Clock = SYSTEM,
     ) -> Self:
         """Go on with a run that was interrupted or failed, in its own folder: it is in progress when this returns.
 
-        `run` is named as for `load_run`, `profile` and `durability` are by default those of the run so far. All that
-        was recorded stays, timings included. The next step follows the last one that was committed; what a step had
-        stored before it was stopped can be stored again.
+        `run` is named as for `load_run`; `results`, `profile` and `durability` are by default those of the run so far.
+        All that was recorded stays, timings included. The next step follows the last one that was committed; what a
+        step had stored before it was stopped can be stored again.
 
         Raises NotFoundError, UsageError if the run is completed or its writer lives, WriteError.
         """
@@ -134,7 +157,7 @@ class Status(RunView):
         from runfolio.root import find  # noqa: PLC0415
 
         found = attempt.left_behind(find(run, root))
-        status = cls._of(found, profile, durability, on_write_error, clock)
+        status = cls._of(found, Privacy.of_header(found.header, results, profile), durability, on_write_error, clock)
         status._recorder.resume(found)
         return status
 
@@ -144,7 +167,8 @@ class Status(RunView):
         run: str | PathLike[str],
         *,
         root: str | PathLike[str] | None = None,
-        profile: Profile | None = None,
+        results: Results | Mapping[str, Results] | None = None,
+        profile: Told | Mapping[str, Told] | None = None,
         durability: Durability | None = None,
         on_write_error: OnWriteError = "raise",
         clock: Clock = SYSTEM,
@@ -169,7 +193,7 @@ class Status(RunView):
         from runfolio.root import find  # noqa: PLC0415
 
         found = attempt.under_way(find(run, root))
-        status = cls._of(found, profile, durability, on_write_error, clock)
+        status = cls._of(found, Privacy.of_header(found.header, results, profile), durability, on_write_error, clock)
         status._recorder.join(found)
         return status
 
@@ -177,7 +201,7 @@ class Status(RunView):
     def _of(
         cls,
         found: Attempt,
-        profile: Profile | None,
+        privacy: Privacy,
         durability: Durability | None,
         on_write_error: OnWriteError,
         clock: Clock,
@@ -189,10 +213,12 @@ class Status(RunView):
             sequence=header.sequence,
             root=folder.parent,
             tags=header.tags,
-            profile=header.profile if profile is None else profile,  # type: ignore[arg-type]  # it is checked
+            results=privacy.results,
+            profile=privacy.profile,
             durability=found.policy.durability if durability is None else durability,
             access=found.policy.access,
             on_write_error=on_write_error,
+            provenance=found.has_provenance,
             clock=clock,
         )
 
@@ -209,7 +235,8 @@ class Status(RunView):
         """End the run as failed. The step named is by default the one that failed last, if none finished since."""
         names = (optional_text(module, "module"), optional_text(experiment, "experiment"))
         place = self._recorder.failed_step() if names == (None, None) else names
-        self._recorder.end("failed", arguments.failure(error, *place))
+        failure = arguments.failure(error, *place, concealed=self._recorder.privacy.withholds)
+        self._recorder.end("failed", failure)
 
     def close(self) -> None:
         """Leave a run that was joined, or that this forked process's parent began; it goes on without this process.
@@ -222,11 +249,14 @@ class Status(RunView):
         self._entered_by = os.getpid()
         if self._recorder.writer.ended is None:
             self.start()  # what is forked in the block then takes part in this run
+        self._entered = place.enter(self)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        place.leave(self._entered)
+        self._entered = None
         guest = self._recorder.writer.guest
         if self._entered_by != os.getpid() or (self._recorder.writer.ended is not None and not guest):
             return  # this is a forked child, and the run its parent's; or it was ended in the block
@@ -250,7 +280,7 @@ class Status(RunView):
         step_name: str = "run",
         context: Mapping[str, Any] | None = None,
     ) -> Step:
-        """A step, to be used in a `with` statement; its snapshots, changes and timing are recorded by themselves.
+        """A step, for a `with` statement or a decorator; its snapshots, changes and timing are recorded by themselves.
 
         `data` is its input (a table, or a dict that holds some), which its result is compared with; without it, that is
         what the step before gave, or got if it gave no table or only described one. The step follows the last one that
@@ -280,6 +310,53 @@ class Status(RunView):
                 f"no step {key_of(path)} was committed", remedy="name the whole path, from its first step", key="after"
             )
         return Position(path, passed_on(path[-1].module_name, metadata))
+
+    def place(self) -> Place:
+        """Where this thread stands in the run, for work that it hands out: a thread or process may enter it.
+
+        What is recorded there is inside of the step that runs here, or follows the last one of this thread. A place can
+        be pickled. Another process joins the run as it enters one, and leaves it as it ends.
+
+        >>> with Status(root=root) as status, status.step("Fit", "all") as step:
+        ...     place = status.place()
+        ...     with place.enter() as worker:  # in another thread or process
+        ...         message = worker.log("part 1 is done")
+        >>> message.module_name, message.record_id == status.timing_records[0].record_id
+        ('Fit', True)
+        """
+        self.start()
+        folder = self.folder
+        if folder is None:
+            raise UsageError(
+                "the run has no folder that others could record into", remedy="see what could not be written"
+            )
+        if not self._token:
+            self._token = layout.token(16)
+            place.register(self._token, self)
+        recorder = self._recorder
+        return Place(
+            folder=str(folder.absolute()),
+            token=self._token,
+            position=recorder.position,
+            outer=recorder.outer,
+            on_write_error=recorder.writer.policy.on_write_error,
+        )
+
+    def carry(self, function: Callable[P, R]) -> Carried[P, R]:
+        """A function to be run by a thread or process of a pool, which records at the place where this is called.
+
+        It can be pickled where the function can. `place` says what is recorded how.
+
+        >>> from concurrent.futures import ThreadPoolExecutor
+        >>> from runfolio import tracked
+        >>> square = tracked(module="Square", experiment="one")(lambda number: number**2)
+        >>> with Status(root=root) as status, ThreadPoolExecutor() as pool:
+        ...     with status.step("Squares", "all") as step:
+        ...         squares = list(pool.map(status.carry(square), [1, 2, 3]))
+        >>> squares, status.get_timing(nested=True)["module_name"].to_list()
+        ([1, 4, 9], ['Square', 'Square', 'Square', 'Squares'])
+        """
+        return self.place().carry(function)
 
     def start_timing(self, module: str, experiment: str, step: str, *, context: Mapping[str, Any] | None = None) -> str:
         """Begin a timing by hand; returns its record_id, to end it with. Inside a step it is a nested one."""
@@ -367,7 +444,10 @@ class Status(RunView):
         if found["point"] in POINTS:
             arguments.free_of(found, ("point",))
         names = (optional_text(module, "module"), optional_text(experiment, "experiment"))
-        return self._recorder.snapshot(*names, arguments.metadata(metadata, self._recorder.profile), found)
+        told, hiding = self._recorder.privacy.told(names[0]), self._recorder.concealment
+        given = arguments.metadata(metadata, profile_of(told))
+        hidden = Metadata(hiding.schemas(given.schema_before, told), hiding.schemas(given.schema_after, told))
+        return self._recorder.snapshot(*names, hidden, found)
 
     def record_change(
         self,
@@ -390,6 +470,11 @@ class Status(RunView):
         running = recorder.step_running if recorder.thread.running else None
         if running is not None and module is None:
             module, experiment = running.module_name, experiment or running.experiment_name
+        if not recorder.privacy_is_open:
+            told, hiding = recorder.privacy.told(module), recorder.concealment
+            target = hiding.column(text(target, "target"), told)
+            before, after = (one and hiding.description(description(one), told) for one in (before, after))
+            part = hiding.part(part and text(part, "part"), told)
         return recorder.change(
             change_type
             if type(change_type) is str and change_type in CHANGE_TYPES
@@ -422,9 +507,9 @@ class Status(RunView):
         """
         key = text(exp_key, "exp_key")
         steps = arguments.path(path)
-        return self._recorder.store(
-            key, data, arguments.schemas_for(data, schema, self._recorder.profile), steps
-        ).record
+        told = self._recorder.privacy.told(self._recorder.module_of(steps))
+        given = arguments.schemas_for(data, schema, profile_of(told))
+        return self._recorder.store(key, data, given, steps).record
 
     # Progress, messages, restore
 

@@ -79,16 +79,20 @@ def is_alive(run: Run) -> bool:
 
 
 def content_problem(folder: Path, part: Part) -> str | None:
-    """Why a file whose digest is right does not hold what its commit line says; None if it does."""
-    return _report_problem(folder, part) if part.format == "json" else _table_problem(folder, part)[0]
+    """Why a file whose digest is right does not hold what its commit line says; None if it does, or is withheld."""
+    if part.file is None:
+        return None
+    if part.format == "json":
+        return _report_problem(folder, part.file)
+    return _table_problem(folder, part.file, part)[0]
 
 
-def _table_problem(folder: Path, part: Part) -> tuple[str | None, Shape | None]:
+def _table_problem(folder: Path, file: str, part: Part) -> tuple[str | None, Shape | None]:
     """The same for a table, and its shape if that is the line's and may be asked."""
     from runfolio.tables.shapes import shape_of  # noqa: PLC0415  (loads pyarrow)
 
     try:
-        shape = shape_of(folder, part.file)
+        shape = shape_of(folder, file)
     except TooLargeError:  # nobody may read it here; by its digest it is what was written
         return None, None
     except FormatError as error:
@@ -99,10 +103,10 @@ def _table_problem(folder: Path, part: Part) -> tuple[str | None, Shape | None]:
     return told, None
 
 
-def _report_problem(folder: Path, part: Part) -> str | None:
+def _report_problem(folder: Path, file: str) -> str | None:
     try:
-        with os.fdopen(open_within(folder, part.file), "rb") as file:
-            data = file.read(MAX_REPORT + 1)
+        with os.fdopen(open_within(folder, file), "rb") as opened:
+            data = opened.read(MAX_REPORT + 1)
         if len(data) <= MAX_REPORT:
             json.decode(data, type=Raw)
     except (OSError, ValueError, RecursionError) as error:
@@ -178,7 +182,7 @@ class _Check:
                     self._check_result_names()
                 else:
                     self._find([Finding(file=name, reason=f"it is {_what(mode)}, and no folder")])
-            elif _is_known(name):
+            elif layout.is_own(name):
                 if not S_ISREG(mode):
                     self._find([Finding(file=name, reason=f"it is {_what(mode)}, and no regular file")])
             elif name.startswith("."):
@@ -210,25 +214,26 @@ class _Check:
         known = {finding.file for finding in self._findings}
         for record in self._run.result_records if self._has_results else ():
             for part in record.parts:
-                if part.file not in known and layout.is_result_name(part.file):
-                    self._check_part(part)
+                file = part.file
+                if file is not None and file not in known and layout.is_result_name(file):
+                    self._check_part(part, file)
 
-    def _check_part(self, part: Part) -> None:
-        digest = self._digest(part.file)
+    def _check_part(self, part: Part, file: str) -> None:
+        digest = self._digest(file)
         if digest is None:
             return
         if digest != part.sha256:
-            self._find([Finding(file=part.file, reason="it is not what was written: its digest is not the line's")])
+            self._find([Finding(file=file, reason="it is not what was written: its digest is not the line's")])
             return
         if part.format == "json":
-            problem, shape = _report_problem(self._folder, part), None
+            problem, shape = _report_problem(self._folder, file), None
         else:
-            problem, shape = _table_problem(self._folder, part)
+            problem, shape = _table_problem(self._folder, file, part)
         if problem is not None:
-            self._find([Finding(file=part.file, reason=problem)])
+            self._find([Finding(file=file, reason=problem)])
         schema = self._run._history.schemas.get(part.schema_id or "")
         if shape is not None and schema is not None:  # one of another table is the user's own, and may be of anything
-            self._note(Finding(file=part.file, reason=f"it has {reason}") for reason in shape.differences(schema))
+            self._note(Finding(file=file, reason=f"it has {reason}") for reason in shape.differences(schema))
 
     # What the run says of itself as a whole
 
@@ -329,10 +334,6 @@ def _entries(folder: Path) -> list[tuple[str, int]]:
         if error.errno in TRANSIENT:
             raise
         return []
-
-
-def _is_known(name: str) -> bool:
-    return name in (layout.RUN_FILE, layout.SUMS_FILE) or _is_listed(name) or layout.is_lock_name(name)
 
 
 def _is_listed(name: str) -> bool:

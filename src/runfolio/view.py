@@ -18,6 +18,7 @@ from runfolio.clock import in_utc
 from runfolio.errors import NotFoundError, ReadOnlyError, RunfolioError, UsageError
 from runfolio.history import History
 from runfolio.lock import Life
+from runfolio.provenance import told
 from runfolio.records import (
     Change,
     Event,
@@ -27,6 +28,7 @@ from runfolio.records import (
     Lost,
     Metadata,
     Opaque,
+    Provenance,
     Result,
     Snapshot,
     State,
@@ -49,11 +51,13 @@ if TYPE_CHECKING:
 
 WRITE_METHODS = frozenset(
     {
+        "carry",
         "close",
         "complete",
         "end_timing",
         "fail",
         "log",
+        "place",
         "progress",
         "record_change",
         "record_snapshot",
@@ -109,6 +113,21 @@ class RunView:
         """The tags given to the run."""
         header = self._header()
         return [] if header is None else list(header.tags)
+
+    @property
+    def provenance(self) -> Provenance | None:
+        """What is needed to repeat the run: command, packages, git commit, seeds, configuration, input files.
+
+        It is that of the last attempt, with the inputs of all. None for a run that did not take it.
+
+        >>> from runfolio import Status
+        >>> with Status(root=root, seed=7) as status:
+        ...     status.log("drawn")["level"]
+        'info'
+        >>> status.provenance.seeds, status.provenance.packages[0].name
+        ([Seed(name='seed', value='7')], 'python')
+        """
+        return told(self._see().of("event"))
 
     @property
     def damage(self) -> list[Finding]:

@@ -19,15 +19,15 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import structs, to_builtins
 
-from runfolio import layout, manifest
+from runfolio import layout, manifest, provenance
 from runfolio.clock import Clock
 from runfolio.errors import FormatError, RunEndedError, UsageError, WriteError, WriteWarning
-from runfolio.field import Profile
 from runfolio.files import make_folder, remove, replace, write_error
 from runfolio.history import History
 from runfolio.lock import boot_id, probe
 from runfolio.losses import Losses, Void
 from runfolio.policy import Policy
+from runfolio.privacy import OTHERS, Privacy
 from runfolio.records import (
     Continued,
     Event,
@@ -36,6 +36,7 @@ from runfolio.records import (
     Header,
     Manifest,
     Metadata,
+    Provenance,
     SchemaRef,
     SchemaRefs,
     SegmentFile,
@@ -45,6 +46,7 @@ from runfolio.records import (
 )
 from runfolio.schema import Schemas, parts_of, rows_of
 from runfolio.segment import Segment
+from runfolio.standing import RowsThrough
 from runfolio.version import __version__
 
 if TYPE_CHECKING:
@@ -65,10 +67,12 @@ class Writer:
         name: str | None,
         sequence: list[str],
         tags: list[str],
-        profile: Profile,
+        privacy: Privacy,
         root: Path,
         policy: Policy,
         clock: Clock,
+        takes_provenance: bool = True,
+        seed: int | None = None,
     ) -> None:
         self.clock = clock
         self.history: History | None = None
@@ -77,7 +81,7 @@ class Writer:
         self._run_id = ""
         self._sequence = sequence
         self._tags = tags
-        self.profile = profile
+        self.privacy = privacy
         self._root = root
         self.policy = policy
         self.losses = Losses()
@@ -90,11 +94,15 @@ class Writer:
         self._segment: Segment | None = None
         self._owned: list[Segment] = []
         self._writers: set[str] = set()
+        self._takes_provenance, self._seed = takes_provenance, seed
+        self._provenance: Provenance | None = None
+        self._telling = provenance.Telling()
         self._unsealed: tuple[Manifest, list[SegmentFile]] | None = None
         self._start_time = clock.now()
         self._start_tick = clock.monotonic()
         self._spent = 0.0
         self._steps = 0
+        self._through = RowsThrough()
         weakref.finalize(self, _abandoned, self._owned)
 
     @property
@@ -102,6 +110,11 @@ class Writer:
         """The run folder, which is there once there was a segment."""
         assert self.history is not None
         return self.history.folder
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the run has ended, or this process has left it: nothing more can be written."""
+        return self._left or self.ended is not None
 
     def segment(self) -> Segment | Void:
         """The segment to write to next, opened if need be. Raises RunEndedError, WriteError.
@@ -159,7 +172,10 @@ class Writer:
         """The same into this segment, and whether it is there."""
         event_id = segment.new_id("event")
         record = Event(seq=0, event_id=event_id, timestamp=self.clock.now(), type=kind, **fields)
-        return record, segment.write("event", record)
+        is_there = segment.write("event", record)
+        if is_there and kind in provenance.EVENTS:
+            self._telling.take(record)
+        return record, is_there
 
     def snapshot(
         self,
@@ -184,7 +200,8 @@ class Writer:
             rows_after=rows_of(metadata.schema_after),
             context=context,
         )
-        segment.write("snapshot", record)
+        if segment.write("snapshot", record):
+            self._through.take(record)
         return structs.replace(record, metadata=metadata)  # type: ignore[arg-type]
 
     def refs(self, segment: Segment | Void, schemas: Schemas) -> list[SchemaRef]:
@@ -205,7 +222,9 @@ class Writer:
             name=self._name,
             sequence=self._sequence,
             tags=self._tags,
-            profile=self.profile,
+            results=self.privacy.results[OTHERS],
+            profile=self.privacy.profile[OTHERS],
+            modules=self.privacy.recorded(),
             durability=self.policy.durability,
             writer=writer,
             host=platform.node(),
@@ -222,12 +241,13 @@ class Writer:
         Raises WriteError, UsageError if another process does so too.
         """
         self._take_up(attempt)
+        self._take_provenance()
         self._spent, self._start_tick = attempt.spent_seconds, self.clock.monotonic()
         segment = self._open(layout.token(8), attempt.left)
         try:
             self._refuse_others(segment)
             (self.folder / layout.SUMS_FILE).unlink(missing_ok=True)
-            self.event("state", state="in_progress")
+            self._begin()
             self._write_manifest()
         except OSError as error:
             self._close()
@@ -304,7 +324,7 @@ class Writer:
         if self.guest:
             raise UsageError("the run is another process's", remedy="end it where it was begun; close() leaves it")
         duration = self._spent + self.clock.monotonic() - self._start_tick
-        context: dict[str, Any] = {"duration_seconds": duration}
+        context: dict[str, Any] = {"duration_seconds": duration, **provenance.ended(self._provenance)}
         if failure is not None:
             context["error"] = to_builtins(failure)
         self.hurry()
@@ -327,9 +347,11 @@ class Writer:
         """Write totals and digests: once, or until it succeeds. `files` are this process's journals at the end."""
         self._unsealed = ended, files
         try:
-            totals, segments = manifest.measure(self.folder, files, self._steps)
-            lost = self.losses.total + manifest.lost_by_others(self.folder, self._writers)
-            sealed = structs.replace(ended, lost=lost, totals=totals, segments=segments)
+            totals, segments = manifest.measure(self.folder, files, self._steps, self._through)
+            others = manifest.events(self.folder, self._writers)
+            lost = self.losses.total + manifest.lost(others)
+            whole = provenance.told([*others, *self._telling.events()], provenance.MOST_INPUTS)
+            sealed = structs.replace(ended, lost=lost, totals=totals, segments=segments, provenance=whole)
             manifest.write(self.folder, sealed, self.policy)
             manifest.write_sums(self.folder, self.policy)
         except (OSError, FormatError, WriteError) as error:
@@ -350,13 +372,13 @@ class Writer:
     def _measure_again(self) -> None:
         """A guest that leaves after the end: what it wrote is told of in the totals and digests, too."""
         try:
-            totals, segments = manifest.measure(self.folder, [], 0)
+            totals, segments = manifest.measure(self.folder, [], 0, RowsThrough())
             found, untold = manifest.read(self.folder), self.losses.untold
-            told = manifest.lost_by_others(self.folder, ()) + (untold.records + untold.results if untold else 0)
-            lost = max(found.lost, told)
-            manifest.write(
-                self.folder, structs.replace(found, lost=lost, totals=totals, segments=segments), self.policy
-            )
+            events = manifest.events(self.folder, ())
+            told = manifest.lost(events) + (untold.records + untold.results if untold else 0)
+            lost, whole = max(found.lost, told), provenance.told(events, provenance.MOST_INPUTS)
+            again = structs.replace(found, lost=lost, totals=totals, segments=segments, provenance=whole)
+            manifest.write(self.folder, again, self.policy)
             manifest.write_sums(self.folder, self.policy)
         except (OSError, FormatError) as error:
             raise self._write_error(error) from error
@@ -372,16 +394,17 @@ class Writer:
 
     def _start(self) -> Segment:
         """Make the folder and begin the run in it."""
-        self._start_time, self._start_tick = self.clock.now(), self.clock.monotonic()
         self._is_starting = True
         try:
+            self._take_provenance()
+            self._start_time, self._start_tick = self.clock.now(), self.clock.monotonic()
             folder = self._make_folder()
             self.history, self._run_id = History(folder), folder.name
         finally:
             self._is_starting = False
         try:
             segment = self._open(layout.MAIN_WRITER, None)
-            self._start_time = self.event("state", state="in_progress").timestamp
+            self._start_time = self._begin().timestamp
             self._write_manifest()
             self.snapshot(None, None, Metadata(None, None), {"point": "start"})
         except BaseException:
@@ -393,6 +416,25 @@ class Writer:
                 folder.rmdir()
             raise
         return segment
+
+    def _take_provenance(self) -> None:
+        """Look around before the run begins, and once, however often its beginning fails."""
+        if self._takes_provenance and self._provenance is None:
+            self._provenance = provenance.taken(self._seed)
+
+    def _begin(self) -> Event:
+        """Write that an attempt begins."""
+        return self.event("state", state="in_progress", context=provenance.began(self._provenance, self.folder))
+
+    def configured(self, context: dict[str, Any]) -> Event:
+        """Write what pipeline the run goes by, and have `run.json` say so. Raises WriteError."""
+        event = self.event("config", context=context)
+        if self._provenance is not None and self.history is not None:
+            try:
+                self._write_manifest()
+            except WriteError as error:
+                self.lose("manifest", error)
+        return event
 
     def _next(self) -> Segment:
         segment = self._start() if self.history is None else self._go_on(self._segment)
@@ -507,6 +549,7 @@ class Writer:
             lost=self.losses.total,
             totals=totals,
             segments=[],
+            provenance=provenance.told(self._telling.events(), provenance.MOST_INPUTS),
         )
 
     def forget_parent(self) -> None:

@@ -116,3 +116,15 @@ def test_a_name_that_is_no_utf_8_is_listed(cli: Cli, root: Path):
     record("people").rename(root / "odd\udcff")
     assert cli("ls").stdout.splitlines()[1].startswith(r"odd\udcff ")
     assert json.loads(cli("ls", "--json").stdout)[0]["folder"] == str(root / "odd\udcff")
+
+
+def test_tags_and_times_choose_runs(cli: Cli):
+    for day in (1, 2, 3):
+        record(f"{day}", day)
+    begun = [json.loads(cli("ls", "--json", *args).stdout) for args in (("--since", "2026-11-02"), ("--tag", "test"))]
+    assert [[row["name"] for row in rows] for rows in begun] == [["3", "2"], ["3", "2", "1"]]
+    assert "no such run" in cli("ls", "--tag", "other").stderr
+    assert "no such run" in cli("ls", "--since", "1s").stderr
+    result = cli("ls", "--until", "yesterday")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "--until is 'yesterday'; write a time span before now such as 36h or 7d" in result.stderr

@@ -51,7 +51,7 @@ def test_there_are_examples():
 
 @pytest.mark.parametrize("line", examples())
 def test_an_example_is_no_wrong_usage(line: str, project: Path):
-    for name in ("pipeline.yaml", "examples/penguins.yaml"):
+    for name in ("pipeline.yaml", "examples/penguins.yaml", "examples/petsard.yaml"):
         (project / name).parent.mkdir(exist_ok=True)
         (project / name).write_text("Loader: {few: {method: 'pandas:DataFrame', data: {age: [36, 41]}}}")
     args = shlex.split(line.partition(" | ")[0])[1:]

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import msgspec
 import pandas as pd
 import pytest
 
-from runfolio import Status, load_run
+from runfolio import Executor, Status, load_run, provenance
 from runfolio.catalog import scan
+from runfolio.records import Repository
 from runfolio.spelling import duration, size, stamp
 
 from .conftest import Cli
@@ -112,6 +114,28 @@ class TestText:
             ("Loader[csv]_Splitter[half]", "train", "2", "3", "results/000002-splitter-half-train.parquet"),
             ("Loader[csv]_Splitter[half]", "validation", "1", "3", "results/000003-splitter-half-validation.parquet"),
         ]
+
+    def test_what_is_needed_to_repeat_it_is_told(self, cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+        commit = Repository(commit="3f2a91c0d5b8" + "0" * 28, branch="main", dirty=True)
+        monkeypatch.setattr(provenance, "repository_of", lambda *folders: commit)
+        monkeypatch.setattr(sys, "orig_argv", ["python", "a b.py", "--key", "x"])
+        (tmp_path / "a.csv").write_text("a,b\n")
+        config = {"Loader": {"a": {"method": people}}, "Splitter": {"b": {"seed": 1, "ratio": 0.5}}}
+        executor = Executor(config)
+        with executor._begin() as status, status.step("Loader", "a") as step:
+            step.input(tmp_path / "a.csv", name="a.csv")
+        lines = dict(line.split(maxsplit=1) for line in map(" ".join, section(show(cli, "latest"), "Provenance")))
+        _, _, whole = show(cli, "latest").partition("\nProvenance\n")
+        assert whole.startswith("command  python 'a b.py' --key '***'\n")
+        assert lines["commit"] == "3f2a91c0d5b8 on main, changed since"
+        assert lines["config"] == f"given in Python, sha256 {status.provenance.configuration.sha256[:12]}"
+        assert (lines["seeds"], lines["inputs"]) == ("Splitter.b.seed 1", "a.csv 4B")
+        assert lines["packages"].startswith("python 3.") and "pandas 2." in lines["packages"].replace(" 3.", " 2.")
+
+    def test_a_run_without_it_has_no_such_section(self, cli: Cli):
+        with Status(provenance=False):
+            pass
+        assert "Provenance" not in show(cli, "latest")
 
     def test_a_failed_run_shows_its_error_with_the_traceback(self, cli: Cli):
         record("people", error=ValueError("no column 'x'\nsecond line"))
@@ -228,7 +252,18 @@ class TestJson:
         run = load_run(folder)
         (row,) = scan()
         found = json.loads(cli("show", "latest", "--json").stdout)
-        assert list(found) == ["run", "sequence", "steps", "changes", "results", "error", "damage", "repairs"]
+        assert list(found) == [
+            "run",
+            "sequence",
+            "steps",
+            "changes",
+            "results",
+            "provenance",
+            "error",
+            "damage",
+            "repairs",
+        ]
+        assert found["provenance"] == plain(run.provenance)
         assert found["run"] == plain(row)
         assert found["sequence"] == ["Loader", "Clean"]
         assert found["changes"] == plain(run.changes)

@@ -10,7 +10,7 @@ import pytest
 from runfolio import Executor
 from runfolio.errors import ConfigError
 
-SETTINGS = "name, tags, root, on_error, profile, durability, access, on_write_error"
+SETTINGS = "name, tags, root, on_error, results, profile, durability, access, on_write_error"
 
 
 def load(rows: int = 1):

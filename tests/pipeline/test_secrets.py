@@ -25,8 +25,9 @@ from hypothesis import strategies as st
 
 from runfolio import Executor, load_run
 from runfolio.errors import ConfigError
+from runfolio.masking import MASK, is_secret
 from runfolio.pipeline import secrets
-from runfolio.pipeline.secrets import MASK, Written, is_secret, written
+from runfolio.pipeline.secrets import Written, written
 from runfolio.pipeline.source import read
 
 

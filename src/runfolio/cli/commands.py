@@ -24,7 +24,24 @@ WRONG = 2
 INTERRUPTED = 130
 BROKEN_PIPE = 141
 
-_COMMANDS = ("run", "ls", "show", "tail", "watch", "history", "check", "diff", "export", "verify", "repair", "archive")
+_COMMANDS = (
+    "run",
+    "petsard",
+    "ls",
+    "show",
+    "tail",
+    "watch",
+    "history",
+    "check",
+    "compare",
+    "diff",
+    "export",
+    "verify",
+    "repair",
+    "archive",
+    "prune",
+    "sql",
+)
 
 
 class Commands(click.Group):

@@ -67,7 +67,7 @@ def command(run_a: str, run_b: str, *, exit_code: bool, root: str | None, as_jso
 
     Steps belong together by their experiment paths. Of configuration, versions, input files and columns what differs is
     shown; steps are listed all. Values are compared by the digests that the runs recorded, no data is read. Times and
-    durations are no difference.
+    durations are no difference. To see the numbers of any number of runs side by side, use `runfolio compare`.
 
     A run is named by its id, the beginning of one that no other id has, `latest`, or the path of a run folder (with a
     slash in it).

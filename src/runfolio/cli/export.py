@@ -46,7 +46,8 @@ def command(
 
     Files are named as those in the run's folder. `json` is JSON Lines, an object a row; reports are JSON in every
     format. In CSV, text that begins with = + - @ or a control character gets an apostrophe before it, so that no
-    spreadsheet runs it. A damaged result is told, the others are written, and the exit code is 1.
+    spreadsheet runs it. A result that is damaged, or whose data the run left out, is told; the others are written, and
+    the exit code is 1.
 
     \b
     Examples:

@@ -23,6 +23,7 @@ from runfolio.cli.terminal import (
     page,
 )
 from runfolio.clock import SYSTEM
+from runfolio.quantities import moment
 from runfolio.spelling import age, duration, number, size, stamp
 
 _COLUMNS = (
@@ -42,9 +43,24 @@ _NOTE = Column(title="note", rank=1, least=16, cuts=True)
     "--state", "states", multiple=True, type=click.Choice(STATES), help="Only runs in this state; repeatable."
 )
 @click.option("--name", metavar="TEXT", help="Only runs whose name has this part, or fits this pattern with * or ?.")
+@click.option("--tag", "tags", metavar="TAG", multiple=True, help="Only runs with this tag; repeatable.")
+@click.option(
+    "--since", metavar="TIME", help="Only runs begun since: 36h, 7d (before now), 2026-11-22, 2026-11-22T18:48Z."
+)
+@click.option("--until", metavar="TIME", help="Only runs begun before.")
 @click.option("--limit", metavar="N", type=click.IntRange(min=0), help="At most so many runs.")
 @json_option
-def command(root: str | None, states: tuple[str, ...], name: str | None, limit: int | None, as_json: bool) -> None:
+def command(
+    *,
+    root: str | None,
+    states: tuple[str, ...],
+    name: str | None,
+    tags: tuple[str, ...],
+    since: str | None,
+    until: str | None,
+    limit: int | None,
+    as_json: bool,
+) -> None:
     """List the runs, newest first.
 
     The note of a run says why it failed, or what of it is damaged. A run in_progress has taken as long as it goes on by
@@ -55,15 +71,19 @@ def command(root: str | None, states: tuple[str, ...], name: str | None, limit: 
       runfolio ls
       runfolio ls --state failed --state interrupted
       runfolio ls --name "nightly*" --limit 10
+      runfolio ls --since 7d --tag nightly
       runfolio ls --root /data/runs --json | jq -r '.[0].run_id'
     """  # noqa: D301  (\b is click's: it keeps the lines that follow)
-    rows = list(islice(scan(root, states=states, name=name), limit))
+    now = SYSTEM.now()
+    first = None if since is None else moment(since, "--since", now)
+    last = None if until is None else moment(until, "--until", now)
+    rows = list(islice(scan(root, states=states, name=name, tags=tags, since=first, until=last), limit))
     if as_json:
         echo_json(rows)
     elif rows:
         _print(page(), rows)
     else:
-        some = "such run" if states or name or limit == 0 else "run"
+        some = "such run" if states or name or tags or since or until or limit == 0 else "run"
         base = layout.root_of(root)
         complain(f"no {some} under {base}")
 

@@ -15,19 +15,20 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Self, TextIO, cast
+from typing import TYPE_CHECKING, Any, Protocol, Self, TextIO, cast
 
 from runfolio.cli.board import ended_line, left, name_width, running_line
 from runfolio.cli.terminal import Styled, Text, give_up, plain
 from runfolio.errors import RunfolioError
 from runfolio.files import journals
-from runfolio.pipeline.executor import Executor
 from runfolio.progress import Live, Progress
 from runfolio.run import Run
 from runfolio.standing import path_of
 
 if TYPE_CHECKING:
     from runfolio.cli.colour import ColourPage
+    from runfolio.pipeline.plan import PlannedStep
+    from runfolio.view import RunView
 
 SECONDS = 0.1
 """The pause between two looks."""
@@ -41,6 +42,16 @@ _CONTROL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 _MOST_RUNNING = 5
 
 Line = Sequence[Text]
+
+
+class Pipeline(Protocol):
+    """What is shown while it runs: its plan, and the status that records it. An Executor is one."""
+
+    plan: list[PlannedStep]
+    status: RunView
+
+    def run(self) -> None:
+        """Run the steps of the plan."""
 
 
 class Screen:
@@ -198,9 +209,9 @@ class _Shared:
 
 
 @contextmanager
-def shown(executor: Executor, screen: Screen) -> Iterator[None]:
+def shown(pipeline: Pipeline, screen: Screen) -> Iterator[None]:
     """Show on a screen what a pipeline does during the block."""
-    watch = _Watch(executor, screen)
+    watch = _Watch(pipeline, screen)
     screen.before_theirs = watch.look
     screen.expect_theirs()
     thread = threading.Thread(target=watch.go_on, name="runfolio-progress", daemon=True)
@@ -218,22 +229,22 @@ def shown(executor: Executor, screen: Screen) -> Iterator[None]:
 class _Watch:
     """Looks at a run that an Executor runs, and shows what it finds."""
 
-    def __init__(self, executor: Executor, screen: Screen) -> None:
+    def __init__(self, pipeline: Pipeline, screen: Screen) -> None:
         self.stop = threading.Event()
-        self._executor = executor
+        self._pipeline = pipeline
         self._screen = screen
         self._live: Live | None = None
-        self._width = name_width(f"{step.module_name}[{step.experiment_name}]" for step in executor.plan)
-        self._count = len(executor.plan)
+        self._width = name_width(f"{step.module_name}[{step.experiment_name}]" for step in pipeline.plan)
+        self._count = len(pipeline.plan)
         self._ended = 0
-        if isinstance(executor.status, Run):
-            self._follow_on(executor.status)
+        if isinstance(pipeline.status, Run):
+            self._follow_on(pipeline.status)
 
     def _follow_on(self, run: Run) -> None:
         """A run that is resumed."""
         assert run.folder is not None
         self._live = Live(run.folder, {writer for _, writer, _ in journals(run.folder)})
-        self._ended = done_of(self._executor, run)
+        self._ended = done_of(self._pipeline, run)
         counts = f"{self._ended:,} of {self._count:,} steps were done before"
         self._screen.show([[Styled(counts, "dim")]], ())
 
@@ -250,7 +261,7 @@ class _Watch:
     def look(self, *, is_last: bool = False) -> bool:
         """Show what is new; tells whether there may be more."""
         with self._screen.lock:
-            folder = self._executor.status.folder
+            folder = self._pipeline.status.folder
             if self._live is None and folder is not None:
                 self._live = Live(folder)
             if self._live is None:
@@ -275,9 +286,9 @@ class _Watch:
         return [*lines, (Styled(counts, "dim"), left(progress.seconds_left))]
 
 
-def done_of(executor: Executor, run: Run) -> int:
+def done_of(pipeline: Pipeline, run: Run) -> int:
     """How many steps of a plan a run has committed."""
-    planned = {step.path for step in executor.plan}
+    planned = {step.path for step in pipeline.plan}
     return len(planned & {path_of(one.context) for one in run.snapshots if one.context.get("point") == "after"})
 
 

@@ -139,7 +139,8 @@ def _result(record: Result) -> Texts:
         counted(len(parts), "part") if len(parts) > 1 else None,
         counted(sum(rows), "row") if rows else parts[0].format,
         counted(columns.pop(), "column") if len(columns) == 1 else None,
-        size(sum(part.bytes for part in parts)),
+        size(sum(part.bytes or 0 for part in parts)) if any(part.file is not None for part in parts) else None,
+        next((f"data withheld ({part.withheld})" for part in parts if part.withheld is not None), None),
     )
     step = _step(record.path[-1].module_name, record.path[-1].experiment_name) if record.path else record.key
     return f"{step} ", told

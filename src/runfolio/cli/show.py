@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any
@@ -26,7 +27,7 @@ from runfolio.cli.terminal import (
 )
 from runfolio.clock import SYSTEM
 from runfolio.errors import DamageError
-from runfolio.records import Change, Failure, Finding, Repair
+from runfolio.records import Change, Configuration, Failure, Finding, Provenance, Repair
 from runfolio.repair import repairs
 from runfolio.run import Run
 from runfolio.spelling import age, amount, duration, number, size, stamp
@@ -66,7 +67,7 @@ _RESULT_COLUMNS = (
 @root_option
 @json_option
 def command(run: str, root: str | None, as_json: bool) -> None:
-    """Show what a run did: steps, schema changes, results, damage.
+    """Show what a run did: steps, schema changes, results, what is needed to repeat it, damage.
 
     Of a failed run there is the error with its traceback, of a live one what is running and how far it is.
 
@@ -98,6 +99,7 @@ def document(run: Run) -> dict[str, Any]:
         "steps": steps_of(run),
         "changes": run.changes,
         "results": [stored.record for stored in run.results.values()],
+        "provenance": run.provenance,
         "error": run.error,
         "damage": run.damage,
         "repairs": repairs(run),
@@ -109,6 +111,7 @@ def _print(on: Page, run: Run) -> None:
     print_section(on, "Steps", _STEP_COLUMNS, list(_step_lines(steps_of(run))))
     print_section(on, "Schema changes", _CHANGE_COLUMNS, list(change_lines(run.changes)))
     print_section(on, "Results", _RESULT_COLUMNS, list(_result_lines(run)))
+    _print_provenance(on, run.provenance)
     if run.error is not None:
         on.line()
         for line in error_lines(run.error):
@@ -237,7 +240,30 @@ def _named(change: Change) -> str:
     return f"{change.target} → {change.details['renamed_to']}" if _word(change) == "RENAME" else change.target
 
 
-# Results, errors, damage
+# Provenance, results, errors, damage
+
+
+def _print_provenance(on: Page, found: Provenance | None) -> None:
+    if found is None:
+        return
+    configuration = found.configuration
+    told = {
+        "command": shlex.join(found.command),
+        "commit": "" if found.git is None else str(found.git),
+        "config": "" if configuration is None else _configuration(configuration),
+        "seeds": ", ".join(f"{seed.name} {seed.value}" for seed in found.seeds[:MOST]),
+        "inputs": ", ".join(f"{file.path} {size(file.bytes)}" for file in found.inputs[:MOST]),
+        "packages": ", ".join(f"{one.name} {one.version}" for one in found.packages),
+    }
+    on.line()
+    on.line(Styled("Provenance", "bold"))
+    for label, text in told.items():
+        if text:
+            on.line(_label(label), text)
+
+
+def _configuration(found: Configuration) -> str:
+    return f"{found.file or 'given in Python'}, sha256 {found.sha256[:12]}"
 
 
 def _result_lines(run: Run) -> Iterator[tuple[Text, ...]]:
@@ -249,7 +275,7 @@ def _result_lines(run: Run) -> Iterator[tuple[Text, ...]]:
                 number(part.rows),
                 number(part.columns),
                 size(part.bytes),
-                part.file,
+                part.file or f"withheld ({part.withheld})",
             )
 
 

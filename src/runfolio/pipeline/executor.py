@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Self
+
+from msgspec import structs
 
 from runfolio.arguments import message_of
 from runfolio.artifacts import StoredResult
 from runfolio.errors import ConfigError, DataError, StepsError, UsageError
-from runfolio.pipeline.branches import Branches
+from runfolio.pipeline.branches import Branches, made_again
 from runfolio.pipeline.callables import STEP, Call
 from runfolio.pipeline.context import StepContext
 from runfolio.pipeline.grammar import Settings, parse
 from runfolio.pipeline.plan import PlannedStep, plan
 from runfolio.pipeline.provenance import Provenance, differences
-from runfolio.pipeline.source import Source, read
+from runfolio.pipeline.source import Source, nearest, read
+from runfolio.privacy import OTHERS, Results, Told, merged
 from runfolio.run import Run, load_run
 from runfolio.standing import DESCRIBING_MODULES
 from runfolio.status import Status
@@ -30,10 +33,14 @@ class Executor:
     """A pipeline: checked and planned when it is made, then run once.
 
     `config` is the path of a YAML file, YAML text, or a dict of modules; paths in it start from the file's folder, else
-    from the current one. `name` and `root` take precedence over those of its section `Run`, `tags` are added. `plan`
-    lists the steps in the order in which they run, `status` is the run.
+    from the current one. `name`, `root`, `results` and `profile` take precedence over those of its section `Run`,
+    `tags` are added. `plan` lists the steps in the order in which they run, `status` is the run.
 
-    Raises ConfigError, which names every problem of the configuration by its place.
+    Data that is withheld from the run folder (`results`, as for `Status`) is kept in memory while a step to come may
+    ask for it.
+
+    Raises ConfigError, which names every problem of the configuration by its place, and UsageError for `results` or
+    `profile` that name a module which is not there.
 
     >>> import pandas as pd
     >>> def load(rows: int) -> pd.DataFrame:
@@ -59,15 +66,18 @@ class Executor:
         name: str | None = None,
         tags: Iterable[str] = (),
         root: str | os.PathLike[str] | None = None,
+        results: Results | Mapping[str, Results] | None = None,
+        profile: Told | Mapping[str, Told] | None = None,
     ) -> None:
         source = read(config)
-        settings = self._declare(source)
+        settings = self._declare(source, results, profile)
         self.status = Status(
             name=name or settings.name or (source.path.stem if source.path else None),
             sequence=dict.fromkeys(step.module_name for step in self.plan),
             tags=[*settings.tags, *tags],
             root=settings.root if root is None else root,
-            profile=settings.profile,
+            results=settings.results or "full",
+            profile=settings.profile or "full",
             durability=settings.durability,
             access=settings.access,
             on_write_error=settings.on_write_error,
@@ -81,11 +91,15 @@ class Executor:
         *,
         root: str | os.PathLike[str] | None = None,
         anyway: bool = False,
+        results: Results | Mapping[str, Results] | None = None,
+        profile: Told | Mapping[str, Told] | None = None,
     ) -> Self:
         """An Executor that goes on with a run that was interrupted or failed: its `run()` runs the steps that are left.
 
         `run` is named as for `load_run`. The configuration is that of the run's folder unless it is given, which is
-        needed where secrets are masked there. What committed steps gave is read from the folder.
+        needed where secrets are masked there. `results` and `profile` are those of the run so far, unless they or a
+        configuration that says them are given. What committed steps gave is read from the folder; one whose data was
+        withheld is run again where a step that is left needs it, or may ask for it.
 
         Steps that are still to run may be declared otherwise than before, and further ones be added. Raises ConfigError
         if committed steps, their input files or package versions are not those of the run, which are then its
@@ -100,7 +114,9 @@ class Executor:
             )
         before = Provenance.of_run(found)
         executor = cls.__new__(cls)
-        executor._declare(before.source() if config is None else read(config))
+        executor._declare(before.source() if config is None else read(config), results, profile)
+        if config is None:  # what was said when it began is in the run's records
+            executor._settings = structs.replace(executor._settings, results=results, profile=profile)
         executor.status = found
         executor._differences = problems = differences(found, before, executor._provenance)
         if problems and not anyway:
@@ -111,17 +127,23 @@ class Executor:
             )
         return executor
 
-    def _declare(self, source: Source) -> Settings:
+    def _declare(self, source: Source, results: Any, profile: Any) -> Settings:
         pipeline = parse(source)
         self.plan = plan(pipeline, source.problems)
         source.problems.raise_any()
+        modules = [module.name for module in pipeline.modules]
+        for what, given in (("results", results), ("profile", profile)):
+            _check_named(given, modules, what)
         self._base = source.base
         self._on_error = pipeline.settings.on_error
-        self._settings = pipeline.settings
+        said = pipeline.settings
+        self._settings = structs.replace(
+            said, results=merged(said.results, results), profile=merged(said.profile, profile)
+        )
         self._provenance = Provenance.of_source(source, self.plan, self._on_error)
         self._differences: list[str] = []
         self._ran = False
-        return pipeline.settings
+        return self._settings
 
     def run(self) -> None:
         """Run the steps of the plan, depth first; each is recorded as it happens.
@@ -162,6 +184,7 @@ class Executor:
             assert self.status.folder is not None
             self.status = Status.resume(
                 self.status.folder.absolute(),
+                results=self._settings.results,
                 profile=self._settings.profile,
                 durability=self._settings.durability,
                 on_write_error=self._settings.on_write_error,
@@ -185,13 +208,18 @@ class _Execution:
         self._status = status
         self._base = base
         self._on_error = on_error
-        self._to_run = [step for step in plan if step.path not in committed]
-        self._branches = Branches(plan, status, self._to_run)
+        left = [step for step in plan if step.path not in committed]
+        self._again = made_again(plan, status, left)
+        self._to_run = sorted([*left, *self._again], key=lambda step: step.number)
+        self._branches = Branches(plan, status, self._to_run, status._recorder.privacy)
         self._steps: dict[int, Step] = {}
         self._failed: dict[int, Exception] = {}
 
     def run(self) -> dict[int, Exception]:
         """Run what is not committed yet; returns what failed by its number, where that does not stop the others."""
+        for planned in self._again:
+            self._status._recorder.free(planned.key)
+            self._status.log(f"{planned.key} is run again: its data was withheld, and a step that is left may need it")
         unreachable: set[int | None] = set()
         for planned in self._to_run:
             if planned.parent in unreachable:
@@ -199,6 +227,7 @@ class _Execution:
                 self._branches.release(planned)
             elif not self._run_step(planned):
                 unreachable.add(planned.number)
+            self._branches.done(planned)
         return self._failed
 
     def _run_step(self, planned: PlannedStep) -> bool:
@@ -253,6 +282,14 @@ class _Execution:
         if call.data is None:
             return call.function(**keywords)
         return call.function(**{call.data: data}, **keywords) if call.data else call.function(data, **keywords)
+
+
+def _check_named(given: Any, modules: list[str], what: str) -> None:
+    """Raise UsageError for words of modules that the pipeline does not have."""
+    for module in given if isinstance(given, Mapping) else ():
+        if module != OTHERS and module not in modules:
+            remedy = nearest(str(module), modules)
+            raise UsageError(f"{what} names the module {module!r}, which there is not", remedy=remedy, key=what)
 
 
 def _own(value: Any) -> Any:

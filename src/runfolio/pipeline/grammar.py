@@ -4,6 +4,7 @@
 
     Run:
       name: penguins                  settings of the run: the fields of `Settings`
+      results: {raw: schema}          of some, a word for each module; `*` is all others
     Loader:                           a module: any name; the order in the file is the order of the steps
       raw:                            an experiment: any name; several of a module branch
         path: penguins-raw.csv        a parameter of the callable that `method` names
@@ -22,28 +23,33 @@ from typing import Any, Literal
 
 from msgspec import Struct, ValidationError, convert, structs
 
-from runfolio.field import Profile
+from runfolio.errors import UsageError
 from runfolio.pipeline.callables import SAMPLE, Call, bind, find, in_words, name_of
 from runfolio.pipeline.modules import BUILT_IN, DEFAULT_METHODS
-from runfolio.pipeline.source import Node, Place, Problems, Source, closest, nearest
+from runfolio.pipeline.source import Node, Place, Problems, Source, closest, nearest, shown
 from runfolio.policy import Access, Durability, OnWriteError
+from runfolio.privacy import OTHERS, Privacy, Results, Told
 
 RUN = "Run"
+_BY_MODULE: dict[str, Any] = {"results": Results, "profile": Told}
+"""The settings that take a word, or a mapping of modules to words."""
+
 METHOD = "method"
 
 
 class Settings(Struct, frozen=True, kw_only=True):
     """The section `Run`: name and tags of the run, the folder that holds the runs, and how it is recorded.
 
-    `on_error` says what a failing step does, `profile` what is told of the values of columns; `durability`, `access`
-    and `on_write_error` are those of `Status`.
+    `on_error` says what a failing step does; `results`, `profile`, `durability`, `access` and `on_write_error` are
+    those of `Status`, the former two None where nothing is said.
     """
 
     name: str | None = None
     tags: list[str] = []
     root: str | None = None
     on_error: Literal["stop", "continue"] = "stop"
-    profile: Profile = "full"
+    results: Results | dict[str, Results] | None = None
+    profile: Told | dict[str, Told] | None = None
     durability: Durability = "process"
     access: Access = "owner"
     on_write_error: OnWriteError = "raise"
@@ -124,6 +130,8 @@ class _Parser:
                 modules.append(self._module(name, below, is_first=not modules))
         if not modules:
             self._problem(node.place, "it declares no module")
+        if RUN in entries:
+            self._check_modules(entries[RUN].entries or {}, [module.name for module in modules], settings)
         return Pipeline(settings, tuple(modules))
 
     def _settings(self, node: Node) -> Settings:
@@ -140,6 +148,9 @@ class _Parser:
                 continue
             if isinstance(value, os.PathLike):
                 value = os.fspath(value)
+            if name in _BY_MODULE:
+                found[name] = self._by_module(entry, _BY_MODULE[name])
+                continue
             try:
                 found[name] = convert(value, types[name])
             except ValidationError as error:
@@ -147,6 +158,30 @@ class _Parser:
             else:
                 self._check_text(entry, found[name])
         return Settings(**found)
+
+    def _by_module(self, node: Node, allowed: Any) -> Any:
+        """A word, or those of modules; None for one that is wrong."""
+        if node.entries is not None:
+            words = {name: self._by_module(entry, allowed) for name, entry in node.entries.items()}
+            return {name: word for name, word in words.items() if isinstance(word, str)}
+        if node.value is None:
+            return None
+        try:
+            return convert(node.value, allowed)
+        except ValidationError as error:
+            self._problem(node.place, in_words(error, allowed))
+            return None
+
+    def _check_modules(self, run: dict[str, Node], modules: list[str], settings: Settings) -> None:
+        """Modules that settings name are there, and no names are hashed that stand in stored data."""
+        for name in _BY_MODULE:
+            for module, entry in (run[name].entries or {}).items() if name in run else ():
+                if module != OTHERS and module not in modules:
+                    self._problem(entry.place, f"there is no module {shown(module)}; {nearest(module, modules)}")
+        try:
+            Privacy.of(settings.results or "full", settings.profile or "full")
+        except UsageError as error:
+            self._problem(run["profile"].place, f"{error.what}; {error.remedy}")
 
     def _check_text(self, node: Node, value: str | list[str]) -> None:
         texts = [value] if isinstance(value, str) else value

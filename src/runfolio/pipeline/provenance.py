@@ -6,7 +6,7 @@ import functools
 import os
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -19,13 +19,16 @@ from runfolio.files import read_bytes, sha256
 from runfolio.pipeline.plan import PlannedStep
 from runfolio.pipeline.secrets import written
 from runfolio.pipeline.source import MAX_BYTES, Source, from_yaml
-from runfolio.records import Configured, Input, Planned, Version, converted
+from runfolio.records import Configured, Input, Planned, Seed, Version, converted
 from runfolio.records import Path as StepPath
 from runfolio.run import Run
 from runfolio.standing import path_of
 
 PACKAGES = ("runfolio", "pandas", "numpy", "pyarrow")
 """Packages whose versions decide what any pipeline gives; beside them those that callables come from."""
+
+SEEDS = ("seed", "random_seed", "random_state")
+"""What parameters are called that random numbers begin with."""
 
 
 class Provenance(Struct, frozen=True, kw_only=True):
@@ -36,8 +39,16 @@ class Provenance(Struct, frozen=True, kw_only=True):
     told: Configured
 
     @classmethod
-    def of_source(cls, source: Source, plan: list[PlannedStep], on_error: str) -> Provenance:
-        """That of a configuration that was just read."""
+    def of_source(
+        cls,
+        source: Source,
+        plan: list[PlannedStep],
+        on_error: str,
+        *,
+        engine: str | None = None,
+        packages: Iterable[str] = (),
+    ) -> Provenance:
+        """That of a configuration that was just read; `packages` are further ones whose versions count."""
         configuration = written(source)
         told = Configured(
             copy="",
@@ -46,8 +57,10 @@ class Provenance(Struct, frozen=True, kw_only=True):
             sha256=configuration.digest,
             is_whole=configuration.is_whole,
             on_error=on_error,
-            versions=_versions(plan),
+            versions=_versions(plan, packages),
+            engine=engine,
             plan=[_planned(step, configuration.experiments) for step in plan],
+            seeds=_seeds(plan),
         )
         return cls(text=configuration.text, base=source.base, told=told)
 
@@ -62,6 +75,8 @@ class Provenance(Struct, frozen=True, kw_only=True):
             raise UsageError(
                 f"{folder} was not run from a configuration", remedy="Status.resume goes on with a run by hand"
             )
+        if told.engine is not None:
+            raise UsageError(f"{folder} was run by {told.engine}", remedy="begin another run: that can't be resumed")
         if "\0" in told.base:
             raise FormatError(
                 f"{folder} was run from the folder {told.base!r}, which is none", remedy="give the configuration"
@@ -146,6 +161,24 @@ def _planned(step: PlannedStep, experiments: dict[tuple[str, str], str]) -> Plan
     return Planned(step.module_name, step.experiment_name, step.parent, experiments[name])
 
 
+def _seeds(plan: list[PlannedStep]) -> list[Seed]:
+    """The parameters that seeds are usually called, by their places."""
+    found = {
+        _place_of(step, number, name): str(value)
+        for step in plan
+        for number, call in enumerate(step.calls)
+        for name, value in call.parameters.items()
+        if name in SEEDS and type(value) is int and name in call.places
+    }
+    return [Seed(name, value) for name, value in found.items()]
+
+
+def _place_of(step: PlannedStep, number: int, name: str) -> str:
+    """Where a parameter stands: `Splitter.half.seed`, or `Splitter.half[1].seed` in a list of calls."""
+    *above, last = step.calls[number].places[name].names
+    return f"{'.'.join(above)}{f'[{number}]' if len(step.calls) > 1 else ''}.{last}"
+
+
 def _other_file(base: Path, file: Input) -> list[str]:
     try:
         size, digest = sha256((base / file.path).resolve())
@@ -155,9 +188,9 @@ def _other_file(base: Path, file: Input) -> list[str]:
     return [] if (size, digest) == (file.bytes, file.sha256) else [f"the input file {file.path} is another one"]
 
 
-def _versions(plan: list[PlannedStep]) -> list[Version]:
+def _versions(plan: list[PlannedStep], packages: Iterable[str]) -> list[Version]:
     homes = {str(getattr(call.function, "__module__", "")).partition(".")[0] for step in plan for call in step.calls}
-    names = list(PACKAGES)
+    names = [*PACKAGES, *packages]
     if homes - {*PACKAGES, *sys.stdlib_module_names, ""}:
         distributions = _distributions(tuple(sys.path))
         names += sorted({name for home in homes for name in distributions.get(home, ())} - {*PACKAGES})

@@ -1,7 +1,7 @@
 """A configuration as it may be written down: without secrets, and a digest of that to compare it by.
 
-A secret is what stands under a parameter whose name ends in one of a few words (`password`, `api_key`), and the
-password in a URL. Of an object that YAML has no form for, only its kind is written down.
+A secret is what stands under a parameter whose name says so, and the password in a URL: see `masking`. Of an object
+that YAML has no form for, only its kind is written down.
 """
 
 from __future__ import annotations
@@ -24,26 +24,17 @@ import yaml
 from msgspec import Struct, json, structs
 
 from runfolio.errors import ConfigError
+from runfolio.masking import MASK, is_secret, is_telling, without_named, without_passwords
 from runfolio.pipeline.callables import name_of
 from runfolio.pipeline.grammar import METHOD, RUN
 from runfolio.pipeline.source import FLOAT, MAX_DEPTH, Node, Source, from_yaml
 from runfolio.values import normal, plain_text
 
-MASK = "***"
-
-_SECRET = re.compile(
-    r"(?:^|[^a-z])(?:passwords?|passwd|passphrase|pwd|token|secrets?|(?:api)?key|credentials?)[^a-z]*$"
-)
-_WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-_IN_URL = re.compile(r"(?<=://)([^/@:\s]*):(?![0-9]+(?:/|$))\S+(?=@)")
-_IN_QUERY = re.compile(r"(?<=[?&;])([\w.-]+)=([^&;#\s]+)")
-_IN_COMMENT = re.compile(r"(?<![\w.-])([\w.-]+)[\"']?\s*[:=]\s*(?=\S)")
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 _PARAMETER = 2
 """The level of parameters' names, below those of modules and experiments."""
 _MAX_DIGITS = 4_000
 _MAX_ITEMS = 1_000
-_MAX_CHANCE = 3
 _KNOWN = ("builtins", "decimal", "fractions", "numpy", "pandas", "re", "uuid")
 """Packages whose objects tell by their `repr` what they are, and hold nothing else."""
 
@@ -58,15 +49,6 @@ class Written(Struct, frozen=True):
     digest: str
     experiments: dict[tuple[str, str], str]
     is_whole: bool
-
-
-def is_secret(name: str) -> bool:
-    """Whether what stands under a name is a secret.
-
-    >>> [name for name in ("path", "password", "api_key", "APIKey", "keys", "monkey") if is_secret(name)]
-    ['password', 'api_key', 'APIKey']
-    """
-    return _SECRET.search(_WORDS.sub("_", name).lower()) is not None
 
 
 def written(source: Source) -> Written:
@@ -145,7 +127,7 @@ class _Writer:
         return MASK
 
     def _without_passwords(self, text: str) -> str:
-        found = _without_passwords(text)
+        found = without_passwords(text)
         self.has_masks |= found != text
         return found
 
@@ -200,14 +182,7 @@ def _secrets(node: Node, level: int, *, secret: bool = False) -> Iterator[Node]:
 
 def _is_telling(value: Any) -> bool:
     """Whether a secret is long enough to be told from other text that has it in it by chance."""
-    return type(value) in (str, int) and _is_native(value) and len(str(value).strip()) > _MAX_CHANCE
-
-
-def _without_passwords(text: str) -> str:
-    if "://" not in text:
-        return text
-    found = _IN_URL.sub(rf"\1:{MASK}", text) if "@" in text else text
-    return _IN_QUERY.sub(lambda part: f"{part[1]}={MASK}" if is_secret(part[1]) else part[0], found)
+    return type(value) in (str, int) and _is_native(value) and is_telling(str(value))
 
 
 # Text
@@ -243,13 +218,10 @@ def _edited(text: str, edits: list[Edit]) -> str:
 def _edits_of_comments(text: str, secrets: list[str]) -> Iterator[Edit]:
     """Comments that hold secrets too: a password of old, or the one that is used."""
     for start, comment in _comments(text) if "#" in text else ():
-        found = _without_passwords(comment)
+        found = without_passwords(comment)
         for secret in secrets:
             found = found.replace(secret, MASK)
-        for named in _IN_COMMENT.finditer(found):
-            if is_secret(named[1]):
-                found = found[: named.end()] + MASK
-                break
+        found = without_named(found)
         if found != comment:
             yield start, start + len(comment), found
 

@@ -14,7 +14,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from runfolio import layout
-from runfolio.errors import DamageError, FormatError, NotFoundError, RunfolioError, UsageError
+from runfolio.errors import DamageError, FormatError, NotFoundError, RunfolioError, UsageError, WithheldError
 from runfolio.files import open_within, path_of
 from runfolio.frames import MALFORMED
 from runfolio.limits import MAX_METADATA
@@ -32,11 +32,14 @@ class Checked:
     """Where the file of a part is, and whether it was found to be what was written."""
 
     def __init__(self, folder: Path, part: Part) -> None:
+        if part.file is None:
+            raise WithheldError("the data was left out of the run", reason=part.withheld or "")
         if not layout.is_result_name(part.file):
             raise DamageError(f"{part.file!r} is no result file's path", remedy=VERIFY, file=part.file)
         self.folder = folder
         self.path = folder / part.file
         self.part = part
+        self.file = part.file
         self.is_sound = False
 
 
@@ -45,7 +48,7 @@ def checked(file: Checked) -> Iterator[Any]:
     """The file, opened; its digest is compared with the commit line's the first time. Raises DamageError."""
     path, part = file.path, file.part
     try:
-        handle = os.fdopen(open_within(file.folder, part.file), "rb")
+        handle = os.fdopen(open_within(file.folder, file.file), "rb")
     except (OSError, FormatError) as error:
         raise DamageError(f"the result file {path} can't be read: {error}", remedy=VERIFY, file=str(path)) from error
     with handle:

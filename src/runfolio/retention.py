@@ -1,0 +1,338 @@
+"""Retention: which runs under a root go, and removing them: each is there whole, or gone.
+
+A run that goes gets a name that begins with a dot, by which it is no run any more, and is removed then. Who is killed
+in between leaves such folders, which the next removal under that root clears. Nothing but runs is removed: a folder
+that does not say that it is one is left, one that holds anything else than a run's files too, and no link is followed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta
+from os import PathLike
+from pathlib import Path
+from stat import S_ISDIR, S_ISREG
+
+from msgspec import Struct, structs
+
+from runfolio import layout, manifest
+from runfolio.arguments import optional_text, texts
+from runfolio.catalog import RunRow, row_in, scan
+from runfolio.clock import SYSTEM, Clock
+from runfolio.errors import RunfolioError, UsageError
+from runfolio.files import locks, modes, write_error
+from runfolio.history import scan as records_of
+from runfolio.lock import probe
+from runfolio.quantities import byte_count, span
+from runfolio.records import Header, State, converted
+from runfolio.spelling import size as written_size
+from runfolio.spelling import stamp
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+_GOING = re.compile(r"\..+\.[a-z0-9]{8}\.going")
+_LIVE = ("in_progress", "not_started")
+_LONGEST = timedelta(days=365_000)
+_BATCH = 1000
+"""So many runs get their other names before these are on the disk, and the runs are removed."""
+
+
+class Goner(Struct, frozen=True, kw_only=True):
+    """A run that goes: its folder, what `ls` says of it, and why it goes."""
+
+    run_id: str
+    folder: str
+    name: str | None
+    state: State
+    start_time: datetime | None
+    bytes: int
+    why: str
+
+
+class Left(Struct, frozen=True):
+    """A run that would go by the rules, and is left: its folder, and why."""
+
+    folder: str
+    why: str
+
+
+class Pruning(Struct, frozen=True, kw_only=True):
+    """Which runs of a root go, oldest last, and which are left; `bytes` is what those that go take.
+
+    `kept` counts the runs that the rules keep, live ones included. `removed` tells whether it was done.
+    """
+
+    root: str
+    runs: list[Goner]
+    left: list[Left]
+    kept: int
+    bytes: int
+    removed: bool
+
+
+def prune(
+    root: str | PathLike[str] | None = None,
+    *,
+    keep_last: int | None = None,
+    older_than: timedelta | str | None = None,
+    max_size: int | str | None = None,
+    state: str | Iterable[str] = (),
+    name: str | None = None,
+    tags: Iterable[str] = (),
+    clock: Clock = SYSTEM,
+) -> Pruning:
+    """Which runs under a root are to go; `remove` removes them.
+
+    `state`, `name` and `tags` choose runs, as for `list_runs` (of several tags each is wanted); without them all are
+    chosen. Of these the newest `keep_last` are kept. Of the others those go whose end is longer ago than `older_than`
+    (a timedelta, or `90m`, `36h`, `30d`, `2w`), and, oldest first, as many as it takes until all that were chosen take
+    at most `max_size` together (bytes, or `500MB`, `10GB`, `2GiB`). Without `older_than` and `max_size` all others go.
+
+    Runs in progress never go, nor what can't be read as a run. Raises UsageError without any rule, and for arguments
+    that are none; NotFoundError if the root is a file.
+
+    >>> from runfolio import Status
+    >>> from runfolio.retention import prune, remove
+    >>> for name in ("first", "second"):
+    ...     with Status(name=name, root=root) as status:
+    ...         _ = status.log("nothing to do")
+    >>> found = prune(root, keep_last=1)
+    >>> [run.name for run in found.runs], found.kept
+    (['first'], 1)
+    >>> remove(found).removed
+    True
+    """
+    states = [state] if isinstance(state, str) else texts(state, "state")
+    wanted = texts(tags, "tags")
+    rules = _Rules(
+        keep_last=_count(keep_last),
+        before=None if older_than is None else clock.now() - min(span(older_than, "older_than"), _LONGEST),
+        max_size=None if max_size is None else byte_count(max_size, "max_size"),
+    )
+    if not (rules or states or name or wanted):
+        raise UsageError(
+            "there is no rule by which runs go", remedy="name one: keep_last, older_than, max_size, state…"
+        )
+    base = layout.root_of(root)
+    chosen = list(scan(base, states=states, name=optional_text(name, "name"), tags=wanted, clock=clock))
+    goners: list[Goner] = []
+    left: list[Left] = []
+    for row, why in rules.going(chosen):
+        reason = _reason_to_stay(Path(row.folder), row.state)
+        if reason is None:
+            goners.append(_goner(row, why))
+        else:
+            left.append(Left(row.folder, reason))
+    return Pruning(
+        root=str(base),
+        runs=goners,
+        left=left,
+        kept=len(chosen) - len(goners) - len(left),
+        bytes=sum(goner.bytes for goner in goners),
+        removed=False,
+    )
+
+
+def remove(pruning: Pruning) -> Pruning:
+    """Remove what `prune` found; returns what was removed, and what was left after all, with the reason.
+
+    Each run is looked at again just before: one that somebody resumed, wrote to or moved meanwhile is left. A run is
+    there whole or gone, also if this is killed or the power fails. Raises UsageError if another process is removing
+    runs under that root, WriteError if the root can't be opened.
+    """
+    root = Path(pruning.root)
+    gone: list[Goner] = []
+    left = list(pruning.left)
+    if pruning.runs or root.is_dir():
+        with _alone(root) as fd:
+            for name in sorted(path.name for path in root.iterdir()):
+                if _GOING.fullmatch(name) and _stranger(root / name) is None:
+                    _clear(fd, name)
+            for first in range(0, len(pruning.runs), _BATCH):
+                gone += _remove(root, fd, pruning.runs[first : first + _BATCH], left)
+    return structs.replace(pruning, runs=gone, left=left, bytes=sum(one.bytes for one in gone), removed=True)
+
+
+class _Rules(Struct, frozen=True, kw_only=True):
+    """The rules by which runs go."""
+
+    keep_last: int | None
+    before: datetime | None
+    max_size: int | None
+
+    def __bool__(self) -> bool:
+        return self != _Rules(keep_last=None, before=None, max_size=None)
+
+    def going(self, chosen: list[RunRow]) -> list[tuple[RunRow, str]]:
+        """Those of the runs, newest first, that go, and why."""
+        old: dict[str, str] = {}
+        others = chosen[self.keep_last or 0 :]
+        for row in others:
+            end = _end(row)
+            if self.before is None and self.max_size is None:
+                old[row.folder] = "" if self.keep_last is None else f"not of the newest {self.keep_last:,}"
+            elif self.before is not None and end is not None and end < self.before:
+                old[row.folder] = f"ended before {stamp(self.before)}"
+        if self.max_size is not None:
+            size = sum(row.bytes or 0 for row in chosen if row.folder not in old)
+            for row in reversed(others):
+                if size > self.max_size and row.folder not in old and row.state not in _LIVE:
+                    old[row.folder] = f"all take more than {written_size(self.max_size)}"
+                    size -= row.bytes or 0
+        return [(row, old[row.folder]) for row in others if row.folder in old and row.state not in _LIVE]
+
+
+def _count(value: int | None) -> int | None:
+    if value is None or (type(value) is int and value >= 0):
+        return value
+    raise UsageError(f"keep_last is {value!r}", remedy="pass how many runs to keep, 0 for none", key="keep_last")
+
+
+def _end(row: RunRow) -> datetime | None:
+    """When a run ended, or recorded last."""
+    if row.end_time is not None or row.start_time is None:
+        return row.end_time
+    with suppress(OverflowError):  # what a damaged run says
+        return row.start_time + timedelta(seconds=row.duration_seconds or 0)
+    return None
+
+
+def _goner(row: RunRow, why: str) -> Goner:
+    return Goner(
+        run_id=row.run_id,
+        folder=row.folder,
+        name=row.name,
+        state=row.state or "not_started",
+        start_time=row.start_time,
+        bytes=row.bytes or 0,
+        why=why,
+    )
+
+
+def _reason_to_stay(folder: Path, state: State | None) -> str | None:
+    """Why a folder is not to be removed; None if it may."""
+    try:
+        alive = next((life for _, path in locks(folder) if (life := probe(path, time.time())).alive), None)
+        if alive is not None:
+            return f"it is written to: {alive.reason}"
+        if state is None or not _is_told(folder):
+            return "it can't be read as a run"
+        stranger = _stranger(folder)
+    except (RunfolioError, OSError) as error:
+        return f"it can't be read: {error}"
+    return None if stranger is None else f"it holds {stranger}, which is no file of a run"
+
+
+def _is_told(folder: Path) -> bool:
+    """Whether a folder says of itself that it is a run: by its `run.json`, or the first line of its writer."""
+    with suppress(RunfolioError):
+        manifest.read(folder)
+        return True
+    first = next(iter(records_of(folder, "event", layout.MAIN_WRITER)), None)
+    return converted(getattr(first, "context", None), Header) is not None
+
+
+def _stranger(folder: Path) -> str | None:
+    """The first name in a run folder that is no file of a run; None if there is none. Raises OSError."""
+    for name, mode in modes(folder).items():
+        if name == layout.RESULTS_FOLDER and S_ISDIR(mode):
+            inner = modes(folder / name).items()
+            found = (below for below, mode in inner if not (S_ISREG(mode) and _is_result(below)))
+            stranger = next(found, None)
+            if stranger is not None:
+                return f"{name}/{stranger}"
+        elif not (S_ISREG(mode) and (layout.is_own(name) or _is_temporary(name))):
+            return name
+    return None
+
+
+def _is_result(name: str) -> bool:
+    return layout.is_result_name(f"{layout.RESULTS_FOLDER}/{name}") or _is_temporary(name)
+
+
+def _is_temporary(name: str) -> bool:
+    return name.startswith(".") and name.endswith(".tmp")
+
+
+@contextmanager
+def _alone(root: Path) -> Iterator[int]:
+    """A descriptor of the root for the one process that removes runs under it."""
+    try:
+        fd = os.open(root, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0))
+    except OSError as error:
+        raise write_error(error, root) from error
+    try:
+        if fcntl is not None:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                what = f"another process is removing runs under {root}"
+                raise UsageError(what, remedy="wait until it has ended") from error
+            except OSError:  # a file system without locks
+                pass
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def _remove(root: Path, fd: int, goners: list[Goner], left: list[Left]) -> list[Goner]:
+    """Remove some runs: they get their other names first, and when these are on the disk they go."""
+    going: list[tuple[Goner, str]] = []
+    for goner in goners:
+        name = _put_away(root, fd, goner, left)
+        if name is not None:
+            going.append((goner, name))
+    with suppress(OSError):  # not every file system can
+        os.fsync(fd)
+    for goner, name in going:
+        error = _clear(fd, name)
+        if error is not None:
+            left.append(Left(goner.folder, f"it is no run any more, but not all of it could be removed: {error}"))
+    return [goner for goner, _ in going]
+
+
+def _put_away(root: Path, fd: int, goner: Goner, left: list[Left]) -> str | None:
+    """Give a run the name of one that goes; None if it stays after all."""
+    folder = Path(goner.folder)
+    name, other = folder.name, f".{folder.name}.{layout.token(8)}.going"
+    row = row_in(str(folder))
+    if row is None:
+        return None  # somebody removed it
+    same = (row.state, row.start_time) == (goner.state, goner.start_time)
+    reason = _reason_to_stay(folder, row.state) if same else f"it is {row.state} now"
+    if reason is None:
+        try:
+            os.rename(name, other, src_dir_fd=fd, dst_dir_fd=fd)
+        except OSError as error:
+            reason = f"it can't be removed: {error.strerror}"
+        else:
+            reason = _reason_to_stay(root / other, row.state)  # somebody may have begun to write just then
+            if reason is not None:
+                _put_back(fd, other, name)
+    if reason is not None:
+        left.append(Left(goner.folder, reason))
+    return other if reason is None else None
+
+
+def _put_back(fd: int, other: str, name: str) -> None:
+    try:
+        os.rename(other, name, src_dir_fd=fd, dst_dir_fd=fd)
+    except OSError as error:
+        raise write_error(error, Path(name)) from error
+
+
+def _clear(fd: int, name: str) -> str | None:
+    """Remove a folder below the root, following no link; why that failed, or None."""
+    try:
+        shutil.rmtree(name, dir_fd=fd)
+    except OSError as error:
+        return error.strerror or str(error)
+    return None

@@ -1,0 +1,10 @@
+"""A stand-in."""
+
+
+class InferenceEvaluator: ...
+
+
+class LinkabilityEvaluator: ...
+
+
+class SinglingOutEvaluator: ...

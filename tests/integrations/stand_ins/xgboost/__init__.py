@@ -1,0 +1,7 @@
+"""A stand-in."""
+
+
+class XGBClassifier: ...
+
+
+class XGBRegressor: ...
