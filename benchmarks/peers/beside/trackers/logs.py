@@ -21,7 +21,7 @@ CALLS = {
     "follow": "its file read on by hand, as fast as it goes",
 }
 CANNOT = {"store": "it has no results"}
-AHEAD = {"table": reasons.SMALL, "records": reasons.SMALL, "follow": reasons.SPINNING}
+AHEAD = {"table": reasons.LISTED, "records": reasons.SMALL, "follow": reasons.SPINNING}
 
 
 class Formatter(logging.Formatter):

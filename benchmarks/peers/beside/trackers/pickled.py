@@ -24,7 +24,7 @@ CANNOT: dict[str, str] = {}
 AHEAD = {
     "store": reasons.MEMORY_AS_IT_IS,
     "large": reasons.MEMORY_AS_IT_IS,
-    "table": reasons.SMALL,
+    "table": reasons.LISTED,
     "records": reasons.SMALL,
     "follow": reasons.SPINNING,
 }

@@ -35,7 +35,7 @@ AHEAD = {
     "log": reasons.LATER,
     "store": reasons.MEMORY_AS_IT_IS,
     "large": reasons.MEMORY_AS_IT_IS,
-    "table": reasons.SMALL,
+    "table": reasons.LISTED,
     "records": reasons.SMALL,
 }
 

@@ -20,7 +20,7 @@ CALLS = {
     "follow": "`EventAccumulator.Reload`, as fast as it goes",
 }
 CANNOT = {"store": "it has no tables and no files of one's own"}
-AHEAD = {"table": reasons.SMALL, "records": reasons.SMALL}
+AHEAD = {"table": reasons.LISTED, "records": reasons.SMALL}
 TAG = "change"
 
 

@@ -23,7 +23,7 @@ CALLS = {
     "follow": "it has no reader of offline runs: its file by hand, as fast as it goes",
 }
 CANNOT = {"fetch": "an offline artifact can be read once it was synced to a server"}
-AHEAD = {"store": reasons.PLAIN, "large": reasons.PLAIN, "table": reasons.SMALL, "records": reasons.SMALL}
+AHEAD = {"store": reasons.PLAIN, "large": reasons.PLAIN, "table": reasons.LISTED, "records": reasons.SMALL}
 BLOCK, HEAD = 32_768, 7
 
 
