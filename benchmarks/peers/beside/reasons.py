@@ -18,8 +18,8 @@ PLAIN = (
     '(range, mean, distinct values; `profile="digest"` leaves these out) and takes a SHA-256.'
 )
 MEMORY_AS_IT_IS = (
-    "It writes memory as it is, without a description or a digest, at more than twice the size. Reading it runs what is "
-    "in the file, and needs Python with like packages."
+    "It writes memory as it is, without a description or a digest, at more than twice the size. Reading it runs what "
+    "is in the file, and needs Python with like packages."
 )
 LATER = "It appends to a list in memory, and nothing is on disk before the end: `kill -9` loses all."
 HEARTBEAT = "It appends to a list in memory, which a thread writes every 10 s: `kill -9` loses what came since."
