@@ -52,7 +52,7 @@ _USUAL_SIZE = 64 * 1024
 """A `run.json` is about 1 kB; one that is larger than this is read with more care and more slowly."""
 
 
-class RunRow(Struct, frozen=True, kw_only=True):
+class RunRow(Struct, frozen=True, kw_only=True, gc=False):
     """What a list of runs says of one of them; what could not be read is None.
 
     `duration_seconds` is the time since the start for a run that goes on, and up to its last record for one that was

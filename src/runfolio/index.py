@@ -29,7 +29,7 @@ MOST = 1024 * 1024 * 1024
 """So many bytes of an index are read."""
 
 
-class Mark(Struct, frozen=True, array_like=True):
+class Mark(Struct, frozen=True, array_like=True, gc=False):
     """By what a `run.json` is known to be the one that it was: inode, size, and time of change in nanoseconds."""
 
     inode: int
