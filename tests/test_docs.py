@@ -143,6 +143,7 @@ def _environment() -> dict[str, str]:
 
 EXTRAS = {
     "dask": "import dask",
+    "duckdb": r"runfolio sql",
     "sklearn": r"(?:from|import) (?:runfolio\.integrations\.)?sklearn",
     "kedro": r"(?:from|import) .*kedro|kedro run",
 }

@@ -9,10 +9,10 @@ import sys
 import pandas as pd
 import pytest
 
-from runfolio import Status, list_runs, load_run, sql
+from runfolio import Status, codec, lines, list_runs, load_run, sql
 from runfolio.catalog import RunRow
 from runfolio.codec import LINE_TYPES
-from runfolio.errors import NotFoundError, UsageError
+from runfolio.errors import DamageWarning, NotFoundError, UsageError
 from runfolio.queries import VIEWS, columns_of
 
 from .cli.samples import flip, kill, record
@@ -109,16 +109,76 @@ class TestViews:
         ]
 
 
+class TestAnswers:
+    def test_have_columns_of_one_name_told_apart(self, root):
+        assert sql(root, "SELECT 1 AS a, 2 AS a, 3 AS b, 4 AS a").columns.tolist() == ["a", "a_1", "b", "a_2"]
+
+    def test_have_sums_as_integers_where_these_hold_them(self, root):
+        found = sql(root, "SELECT sum(x) AS small, sum(x) * 10::HUGEINT ** 20 AS large FROM (VALUES (1), (2)) AS t (x)")
+        assert found["small"].dtype == "Int64"
+        assert found["small"].tolist() == [3]
+        assert int(found["large"][0]) == 3 * 10**20
+
+
 class TestOdd:
-    def test_lines_hide_nothing_else(self, root):
+    def test_unfinished_lines_are_left_out_without_a_word(self, root):
         folder = record("a", 1)
-        changes, events = rows("SELECT change_id FROM changes"), rows("SELECT event_id FROM events")
+        changes = rows("SELECT change_id FROM changes")
         with (folder / "changes.jsonl").open("ab") as file:
             file.write(b'{"kind":"change","seq":')
-        with (folder / "events.jsonl").open("ab") as file:
-            file.write(b"\x00\xff\xfe\nnothing\n[1]\n" + b'{"kind":"later","seq":9}\n{"kind":"event","seq":"x"}\n')
         assert rows("SELECT change_id FROM changes") == changes
-        assert rows("SELECT event_id FROM events WHERE event_id IS NOT NULL") == events
+
+    @pytest.mark.parametrize("place", [0, 2])
+    @pytest.mark.parametrize(
+        ("line", "why"),
+        [
+            (b"\x00\xff\xfe", "checksum"),
+            (b"[1]", "checksum"),
+            (b"{" * 5000, "checksum"),
+            (b'{"kind":"event","seq":"x"}', "checksum"),
+            (b'{"kind":"event","event_id":"mine","seq":9}', "checksum"),
+            (codec.sealed({"kind": b'"event"', "seq": b'"x"'}).rstrip(), "seq"),
+            (codec.sealed({"kind": b'"change"', "seq": b"9"}).rstrip(), "of another kind"),
+            (codec.sealed({"kind": b'"event"', "seq": b"9" * 40}).rstrip(), ""),
+        ],
+    )
+    def test_lines_are_left_out_and_told_and_hide_nothing_else(self, root, line, why, place):
+        journal = record("a", 1) / "events.jsonl"
+        events = rows("SELECT * FROM events")
+        lines = journal.read_bytes().split(b"\n")
+        journal.write_bytes(b"\n".join([*lines[:place], line, *lines[place:]]))
+        with pytest.warns(DamageWarning, match=rf"events\.jsonl, line {place + 1}, byte \d+: .*{why}"):
+            assert rows("SELECT * FROM events") == events
+
+    def test_lines_that_later_versions_write_are_passed_over(self, root):
+        journal = record("a", 1) / "events.jsonl"
+        events = rows("SELECT event_id FROM events")
+        with journal.open("ab") as file:
+            file.write(codec.sealed({"kind": b'"later"', "seq": b"99"}))
+        assert rows("SELECT event_id FROM events") == events
+
+    def test_values_that_are_not_as_written_are_not_given(self, root):
+        journal = record("a", 1) / "changes.jsonl"
+        changes = rows("SELECT target FROM changes ORDER BY seq")
+        journal.write_bytes(journal.read_bytes().replace(b'"target":"name"', b'"target":"nam3"', 1))
+        with pytest.warns(DamageWarning, match="its checksum does not match"):
+            found = rows("SELECT target FROM changes ORDER BY seq")
+        assert found == [row for row in changes if row != ["name"]] != changes
+
+    @pytest.mark.parametrize("kind", ["link", "folder"])
+    def test_journals_that_are_no_files_hide_no_others(self, root, tmp_path, kind):
+        journal = record("a", 1) / "changes.jsonl"
+        record("b", 2)
+        journal.rename(tmp_path / "changes.jsonl")
+        journal.symlink_to(tmp_path / "changes.jsonl") if kind == "link" else journal.mkdir()
+        with pytest.warns(DamageWarning, match="changes.jsonl: it can't be read"):
+            assert rows("SELECT DISTINCT name FROM changes JOIN runs USING (run_id)") == [["b"]]
+
+    def test_journals_of_many_batches_are_all_there(self, root, monkeypatch):
+        monkeypatch.setattr(lines, "BATCH", 1)
+        folders = [record("a", 1), record("b", 2)]
+        found = rows("SELECT run_id, writer, count(*) FROM events GROUP BY ALL ORDER BY ALL")
+        assert found == sorted([run.run_id, "main", len(run.events)] for run in map(load_run, folders))
 
     def test_runs_hide_no_others(self, root):
         flip(record("a", 1) / "run.json")
@@ -174,6 +234,21 @@ class TestRefused:
             sql(None, query.format(root=root))
         assert raised.value.key == "query"
         assert sorted(path.name for path in tmp_path.iterdir()) == ["runs", "secret"]
+
+    @pytest.mark.parametrize("query", [None, b"SELECT 1", ["SELECT 1"], "SELECT '\udc80'"])
+    def test_what_is_no_text_is(self, root, query):
+        with pytest.raises(UsageError, match="the query is no"):
+            sql(root, query)
+
+    def test_no_temporary_folder_may_be_read_or_written(self, root):
+        query = "SELECT current_setting('temp_directory') AS a, current_setting('allowed_directories') AS b"
+        ((temporary, allowed),) = rows(query)
+        assert (temporary, list(allowed)) == ("", [f"{root}/"])
+
+    @pytest.mark.parametrize("value", ["DATE 'infinity'", "union_value(a := 1)"])
+    def test_answers_that_no_frame_holds_are(self, root, value):
+        with pytest.raises(UsageError, match="no frame can hold the answer"):
+            sql(root, f"SELECT {value}")
 
     def test_a_root_that_is_a_file_is(self, tmp_path):
         (tmp_path / "file").touch()
