@@ -75,11 +75,13 @@ class _Batch:
         self._lines: list[str] = []
 
     def add(self, journal: RunJournal, lines: list[str]) -> None:
+        """Take some lines of a journal."""
         self.bytes += sum(map(len, lines))
         self._owners.append((journal, len(lines)))
         self._lines += lines
 
     def table(self) -> pa.Table:
+        """All that was taken, a row a line."""
         import pyarrow as pa  # noqa: PLC0415
 
         columns = {
