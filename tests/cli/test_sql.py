@@ -72,6 +72,7 @@ def test_damage_is_told_and_fails_nothing(cli: Cli):
     flip(record("people", 1) / "changes.jsonl")
     result = cli("sql", "SELECT count(*) AS n FROM changes")
     assert result.exit_code == 0
+    assert result.stderr.startswith("runfolio: lines are left out: ")
     assert "changes.jsonl, line 1, byte 0: its checksum does not match" in result.stderr
     assert "runfolio verify lists them" in result.stderr
 
