@@ -115,7 +115,6 @@ def redact(
     if dry_run:
         return _Redactor(Run(folder), _checked(folder, wanted), wanted, folder).told(done=False)
     with alone_under(folder.parent), alone(folder):
-        _clear(folder)
         return _redacted(folder, wanted, _checked(folder, wanted))
 
 
@@ -142,11 +141,17 @@ def _redacted(folder: Path, wanted: list[str], found: Verification) -> Redacted:
 
 
 def _clear(folder: Path) -> None:
-    """Remove what redactions left beside a run: the old folder, or a new one that did not take its place."""
+    """Remove what redactions left beside a run: the old folder, or a new one that did not take its place.
+
+    Raises WriteError: what can't be removed is still there.
+    """
     pattern = re.compile(rf"\.{re.escape(folder.name)}\.[a-z0-9]{{8}}\.going")
     for path in [path for path in folder.parent.iterdir() if pattern.fullmatch(path.name)]:
-        shutil.rmtree(path)
-        sync_folder(folder.parent)
+        try:
+            shutil.rmtree(path)
+            sync_folder(folder.parent)
+        except OSError as error:
+            raise write_error(error, path) from error
 
 
 def _exchange(one: Path, other: Path) -> None:
