@@ -257,6 +257,8 @@ def hidden_side(found: Description | None) -> Description | None:
 class _Redactor(Maker):
     """Makes the folder of one redacted run, under the id that it has."""
 
+    goes_on = False
+
     def __init__(self, source: Run, found: Verification, modules: list[str], folder: Path) -> None:
         super().__init__(source, found, folder, found.run_id)
         self._modules = modules
