@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from data import frame
+from frames import frame
 from measure import Batch, Row, Sizes, pair, timed
 
 from runfolio import Status, load_run, profiles

@@ -35,7 +35,7 @@ def measure(sizes: Any, folder: Any) -> list[Any]:
 
 def frames(rows: int) -> Iterator[Any]:
     """So many rows, a batch at a time: the same batch over and over, so that no time goes into making it."""
-    from data import frame
+    from frames import frame
 
     batch = frame(min(rows, BATCH_ROWS))
     for _ in range(max(rows // BATCH_ROWS, 1)):
@@ -114,7 +114,7 @@ def _read(rows: int, folder: Any) -> Any:
 
 
 def _peak(rows: int, root: str) -> int:
-    from data import frame
+    from frames import frame
 
     from runfolio import Status
 

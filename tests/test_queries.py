@@ -70,6 +70,12 @@ class TestViews:
         for view in ("runs", *VIEWS):
             assert sql(root, f"DESCRIBE {view}").equals(sql(tmp_path / "none", f"DESCRIBE {view}"))
 
+    @pytest.mark.parametrize("named", ["Changes", '"changes"', "main.changes"])
+    def test_are_there_however_they_are_named(self, root, named):
+        record("a", 1)
+        assert rows(f"SELECT count(*) > 0 FROM {named}") == [[True]]
+        assert {name for (name,) in rows("SHOW TABLES")} == {"runs", *VIEWS}
+
     def test_have_contexts_as_json_whatever_is_in_them(self, root):
         status = Status()
         for context in ({"a": 1}, {"a": "x"}, {"a": [1, {"b": None}]}):

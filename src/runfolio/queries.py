@@ -8,6 +8,7 @@ compared: `runfolio verify` does that.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from os import PathLike
@@ -98,7 +99,7 @@ def sql(
     with _connection() as connection:
         import duckdb  # noqa: PLC0415  (it is an extra)
 
-        _prepare(connection, base, list(scan(base)))
+        _prepare(connection, base, list(scan(base)), _meant(query))
         try:
             statements = connection.extract_statements(query)
             if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
@@ -133,18 +134,26 @@ def _remedy(error: Exception) -> str:
     return "the views are runs, " + ", ".join(VIEWS)
 
 
-def _prepare(connection: duckdb.DuckDBPyConnection, base: Path, rows: list[RunRow]) -> None:
-    """Make the views, and let the connection read nothing but what is under the root from then on."""
+def _meant(query: str) -> list[str]:
+    """The views that a query names, or all where it names none: to make one takes a look into each folder."""
+    named = set(re.findall(r"\w+", query.lower()))
+    found = [view for view in VIEWS if view in named]
+    return found if found or "runs" in named else list(VIEWS)
+
+
+def _prepare(connection: duckdb.DuckDBPyConnection, base: Path, rows: list[RunRow], views: list[str]) -> None:
+    """Make these views, and let the connection read nothing but what is under the root from then on."""
     connection.execute("SET TimeZone = 'UTC'")
     connection.register("_runs", _table(rows))
     connection.execute("CREATE TABLE runs AS SELECT * FROM _runs")
     connection.unregister("_runs")
-    files: dict[str, list[str]] = {kind: [] for kind in VIEWS.values()}
-    for row in rows:
+    files: dict[str, list[str]] = {VIEWS[view]: [] for view in views}
+    for row in rows if views else ():
         for kind, path in _journals(Path(row.folder)):
-            files[kind].append(path)
-    for view, kind in VIEWS.items():
-        lines = _lines(kind, files[kind])
+            if kind in files:
+                files[kind].append(path)
+    for view in views:
+        lines = _lines(VIEWS[view], files[VIEWS[view]])
         connection.execute(f"CREATE VIEW {view} AS WITH lines AS ({lines}) {_SELECT.get(view, _ALL)}")
     connection.execute(f"SET allowed_directories = [{_quoted(str(base))}]")
     connection.execute("SET enable_external_access = false")
