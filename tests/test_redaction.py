@@ -161,6 +161,14 @@ def test_messages_of_errors_go_and_their_types_stay():
     assert list_runs()["error"].tolist() == [f"ValueError: {run.error.message}"]
 
 
+def test_an_index_of_the_root_does_not_keep_the_message_of_an_error():
+    folder = record(fails=True)
+    list_runs(index=True)
+    assert found_in(folder.parent) == CANARIES
+    redact(folder, modules=["Loader", "Clean"])
+    assert found_in(folder.parent) == set()
+
+
 def test_a_look_changes_nothing_and_tells_the_same():
     folder = record()
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}

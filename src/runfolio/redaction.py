@@ -131,6 +131,8 @@ def _redacted(folder: Path, wanted: list[str], found: Verification) -> Redacted:
         maker.make()
         maker.take_modes()
         _exchange(temporary, folder)
+        if source.error is not None:
+            (folder.parent / layout.INDEX_FILE).unlink(missing_ok=True)  # a cache, with the message of the error
         sync_folder(folder.parent)
         return maker.told(done=True)
     except OSError as error:
