@@ -378,6 +378,8 @@ FIELD_TABLES = [
     ("### 6.6 Events field of an input", jsonschema.generate("event")["$defs"]["Input"]),
     ("### 6.6 Events field of a loss", jsonschema.generate("event")["$defs"]["Lost"]),
     ("### 6.6 Events field of a repair", jsonschema.generate("event")["$defs"]["Repair"]),
+    ("### 6.6 Events field of an amendment", jsonschema.generate("event")["$defs"]["Amendment"]),
+    ("### 6.6 Events field of a redaction", jsonschema.generate("event")["$defs"]["Redaction"]),
     ("## 11. run.json field", jsonschema.generate("run")),
 ]
 

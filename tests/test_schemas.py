@@ -18,8 +18,10 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from runfolio import Executor, Status, jsonschema, layout
+from runfolio.amendments import note, rename, tag
 from runfolio.errors import WriteError, WriteWarning
 from runfolio.records import EventType
+from runfolio.redaction import redact
 from runfolio.repair import repair
 
 COMMITTED = Path(__file__).parent.parent / "schemas"
@@ -88,6 +90,18 @@ def record_repair(folder: Path) -> Path:
     return Path(repair(status.folder).folder)
 
 
+def record_amended(folder: Path, people: pd.DataFrame) -> Path:
+    """Record a run, redact it, and amend it in every way."""
+    with Status(root=folder / "amended") as status, status.step("Loader", "csv") as step:
+        step.result(people)
+    assert status.folder is not None
+    redact(status.folder, modules=["Loader"])
+    rename(status.folder, "other")
+    tag(status.folder, "kept", remove=["new"])
+    note(status.folder, "a note")
+    return status.folder
+
+
 def lines_of(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """The kind, by the file's name, and the fields of each line of a run folder."""
     yield "run", json.loads((folder / "run.json").read_text(encoding="utf-8"))
@@ -144,9 +158,10 @@ def test_a_committed_schema_is_valid_in_its_dialect_and_names_itself(kind: str) 
     assert list(schema["properties"])[-1] == "crc"
 
 
-def test_every_line_of_a_run_conforms(run_folder: Path, tmp_path: Path) -> None:
+def test_every_line_of_a_run_conforms(run_folder: Path, tmp_path: Path, people: pd.DataFrame) -> None:
     seen = []
     folders = [run_folder, record_pipeline(tmp_path), record_loss(tmp_path), record_repair(tmp_path)]
+    folders.append(record_amended(tmp_path, people))
     for kind, line in (found for folder in folders for found in lines_of(folder)):
         assert problems(kind, line) == [], line
         seen.append((kind, line.get("type", "")))

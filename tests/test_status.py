@@ -242,6 +242,8 @@ class TestLifecycle:
                 for path in status.folder.rglob("*")
                 if path.is_file() and path.name not in ("run.json", "SHA256SUMS")
             ),
+            "rows_in": 3,
+            "rows_out": 1,
         }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from runfolio import root as roots
 from runfolio.errors import UsageError
@@ -88,7 +88,7 @@ def _attempt(folder: Path, run: Run, header: Header, start: datetime) -> Attempt
     writers = history.timeline.attempts()
     return Attempt(
         history=History(folder.absolute()),
-        header=header,
+        header=structs.replace(header, name=run.name, tags=run.tags),
         standing=run._stand(),
         left=Continued(writers[-1], run.left_by(writers[-1])),
         start_time=start,

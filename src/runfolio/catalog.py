@@ -17,15 +17,17 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from runfolio import codec, layout
+from runfolio import index as indexes
 from runfolio import root as roots
 from runfolio.arguments import optional_text, texts
 from runfolio.clock import SYSTEM, Clock, in_utc
 from runfolio.codec import BadLine
 from runfolio.errors import RunfolioError, UsageError
 from runfolio.files import READ_FLAGS, journal_bytes, result_files
+from runfolio.index import Mark
 from runfolio.quantities import Moment, moment
 from runfolio.records import Failure, Manifest, State, briefly
 from runfolio.standing import RowsThrough
@@ -43,6 +45,8 @@ _AFTER_ALL = datetime.max.replace(tzinfo=UTC)
 _ENDED = ("completed", "failed")
 _SLACK = timedelta(minutes=1)
 """So long after the second in the name of its folder a run may say that it began."""
+
+_WORTH = 100
 
 _USUAL_SIZE = 64 * 1024
 """A `run.json` is about 1 kB; one that is larger than this is read with more care and more slowly."""
@@ -83,6 +87,7 @@ def list_runs(
     tags: Iterable[str] = (),
     since: Moment | None = None,
     until: Moment | None = None,
+    index: bool = False,
 ) -> pd.DataFrame:
     """The runs under a root as a frame, a row each, newest first.
 
@@ -92,6 +97,10 @@ def list_runs(
     such as `2026-11-22` or `2026-11-22T18:48Z`, or a time span before now, such as `90m`, `36h`, `7d`. The columns are
     the fields of `RunRow`: text ("string"), times (datetime64[us, UTC]), seconds (float64), counts (Int64); tags are
     lists.
+
+    With `index` the root gets an index of its ended runs, a hidden file that every list uses from then on, and keeps up
+    to date: it is a cache, worth its while from some ten thousand runs on. By it a run is what its `run.json` says; a
+    journal that was cut or removed later is not seen, which `verify` tells.
 
     Raises UsageError for an unknown state and what is no time, NotFoundError if the root is a file.
 
@@ -113,6 +122,7 @@ def list_runs(
         tags=texts(tags, "tags"),
         since=None if since is None else moment(since, "since", now),
         until=None if until is None else moment(until, "until", now),
+        index=index,
     )
     rows = list(found)
     return pd.DataFrame(
@@ -171,18 +181,21 @@ def scan(
     tags: Iterable[str] = (),
     since: datetime | None = None,
     until: datetime | None = None,
+    index: bool = False,
     clock: Clock = SYSTEM,
 ) -> Iterator[RunRow]:
     """The runs under a root, newest first, each read when its turn comes.
 
-    Filters are those of `list_runs`, with aware times; no states are all states. Raises UsageError for an unknown
-    state, NotFoundError if the root is a file.
+    Filters and `index` are those of `list_runs`, with aware times; no states are all states. Raises UsageError for an
+    unknown state, NotFoundError if the root is a file.
     """
     chosen = _Filter(states=states, name=name, tags=tags, since=since, until=until)
-    is_meant = chosen.of_row()
-    for row in _rows(layout.root_of(root), chosen.of_name(), clock):
+    is_meant, base = chosen.of_row(), layout.root_of(root)
+    reader = _Reader(base, index=index, clock=clock)
+    for row in _rows(base, chosen.of_name(), reader):
         if is_meant(row):
             yield row
+    reader.save()
 
 
 def row_of(run: Run, clock: Clock = SYSTEM) -> RunRow:
@@ -223,10 +236,43 @@ def row_in(folder: str, clock: Clock = SYSTEM) -> RunRow | None:
     return _ended(folder) or _read(folder, clock)
 
 
-def _rows(base: Path, can_be: Callable[[str], bool], clock: Clock) -> Iterator[RunRow]:
-    prefix = os.path.join(base, "")  # noqa: PTH118  (a Path a run would take as long as reading it)
+class _Reader:
+    """Reads the rows of folders under a root, by its index if there is one, and keeps that up to date."""
+
+    def __init__(self, base: Path, *, index: bool, clock: Clock) -> None:
+        self._base = base
+        self._prefix = os.path.join(base, "")  # noqa: PTH118  (a Path a run would take as long as reading it)
+        self._clock = clock
+        found = indexes.read(base, RunRow)
+        self._known = {} if found is None and index else found
+        self._new: dict[str, tuple[Mark, RunRow]] = {}
+
+    def row(self, name: str) -> RunRow | None:
+        """The row of a folder; None if there is no run in it."""
+        folder = self._prefix + name
+        if self._known is None:
+            return row_in(folder, self._clock)
+        mark = indexes.mark_of(folder)
+        known = self._known.get(name)
+        if known is not None and known[0] == mark:
+            return structs.replace(known[1], folder=folder)
+        ended = _ended(folder)
+        if ended is not None and mark is not None:
+            self._new[name] = mark, structs.replace(ended, folder="")
+        return ended or _read(folder, self._clock)
+
+    def save(self) -> None:
+        """Write what was found out, once that is more than a hundredth of what was known."""
+        if self._known is None or len(self._new) * _WORTH <= len(self._known):
+            return
+        rows = {**self._known, **self._new}
+        there = set(roots.candidates(self._base))
+        indexes.write(self._base, ((name, mark, row) for name, (mark, row) in rows.items() if name in there))
+
+
+def _rows(base: Path, can_be: Callable[[str], bool], reader: _Reader) -> Iterator[RunRow]:
     for _, names in groupby(filter(can_be, roots.candidates(base)), layout.start_of):
-        rows = (row_in(prefix + name, clock) for name in names)
+        rows = map(reader.row, names)
         # Folders tell the second in which a run started; within it the runs themselves do.
         yield from sorted(filter(None, rows), key=lambda row: row.start_time or _NEVER, reverse=True)
 
@@ -305,8 +351,8 @@ def _elapsed(run: Run, clock: Clock) -> float | None:
 
 
 def last_time(run: RunView) -> datetime | None:
-    """When a run recorded last; a repair is no part of what it did, nor is the first line of a writer."""
-    events = [event for event in run.events if event.type not in ("segment", "repair")]
+    """When a run recorded last; what was amended later is no part of what it did, nor is the first line of a writer."""
+    events = [event for event in run.events if event.type not in ("segment", "repair", "amend", "redact")]
     last = [records[-1].timestamp for records in (events, run.snapshots, run.changes) if records]
     return in_utc(max(last, default=None))
 

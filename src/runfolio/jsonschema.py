@@ -18,14 +18,32 @@ from msgspec.json import schema_components
 
 from runfolio import layout
 from runfolio.codec import LINE_TYPES
-from runfolio.records import Configured, Header, Input, Lost, Manifest, Provenance, Repair
+from runfolio.records import (
+    Amendment,
+    Configured,
+    Header,
+    Input,
+    Lost,
+    Manifest,
+    Provenance,
+    Redaction,
+    Repair,
+)
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 TYPES: dict[str, Any] = {**LINE_TYPES, "run": Manifest}
 """The type of each kind of line; `run` is that of `run.json`."""
 
-CONTEXTS: dict[str, Any] = {"segment": Header, "config": Configured, "input": Input, "lost": Lost, "repair": Repair}
+CONTEXTS: dict[str, Any] = {
+    "segment": Header,
+    "config": Configured,
+    "input": Input,
+    "lost": Lost,
+    "repair": Repair,
+    "amend": Amendment,
+    "redact": Redaction,
+}
 """The types of event whose context is of a fixed form, and that form."""
 
 _REFERENCE = "#/$defs/{name}"

@@ -37,6 +37,9 @@ FORMAT_VERSION = 1
 RUN_FILE = "run.json"
 SUMS_FILE = "SHA256SUMS"
 RESULTS_FOLDER = "results"
+INDEX_FILE = ".index.jsonl"
+"""Under a root, a cache of what a list of its runs says; no part of the format."""
+
 ARCHIVE_SUFFIX = ".zip"
 """An archive is one zip file of a run folder, beside which it stands."""
 

@@ -7,6 +7,8 @@ from collections.abc import Collection
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from msgspec import structs
+
 from runfolio import codec, layout, provenance
 from runfolio.codec import BadLine
 from runfolio.errors import DamageError, FormatError
@@ -14,6 +16,7 @@ from runfolio.files import journals, open_within, read_bytes, replace, result_fi
 from runfolio.history import scan
 from runfolio.journal import Tail
 from runfolio.limits import MAX_FINDINGS, MAX_LINE, MAX_SUMS
+from runfolio.naming import named
 from runfolio.records import Event, Finding, Lost, Manifest, Result, Segment, SegmentFile, Totals, converted
 from runfolio.standing import RowsThrough
 
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
 VERSION = "format_version"
 """The key that the error about a newer format carries."""
 
-_WHOLE = ("lost", "repair", *provenance.EVENTS)
+_WHOLE = ("lost", "repair", "amend", *provenance.EVENTS)
 _SUM = rb"([0-9a-f]{64})  ([A-Za-z0-9._/-]+)"
 
 
@@ -139,6 +142,27 @@ def write_sums(folder: Path, policy: Policy) -> None:
         with suppress(FileNotFoundError, FormatError):  # what is no regular file is none of the run's
             lines.append(f"{known.get(name) or sha256_of(open_within(folder, name))[1]}  {name}\n")
     replace(folder / layout.SUMS_FILE, "".join(lines).encode(), policy)
+
+
+def seal_again(folder: Path, found: Manifest, policy: Policy, untold: int = 0) -> None:
+    """Take totals and digests of an ended run again, after a writer that came later; `untold` records it has lost.
+
+    Raises OSError, FormatError, WriteError.
+    """
+    totals, segments = measure(folder, [], 0, RowsThrough())
+    told = events(folder, ())
+    name, tags = named(found.name, found.tags, told)
+    again = structs.replace(
+        found,
+        name=name,
+        tags=tags,
+        lost=max(found.lost, lost(told) + untold),
+        totals=totals,
+        segments=segments,
+        provenance=provenance.told(told, provenance.MOST_INPUTS),
+    )
+    write(folder, again, policy)
+    write_sums(folder, policy)
 
 
 def read_sums(folder: Path) -> tuple[dict[str, str], list[Finding]]:

@@ -27,7 +27,9 @@ from runfolio.schema import Schema, Schemas
 T = TypeVar("T")
 
 State = Literal["not_started", "in_progress", "completed", "failed", "interrupted"]
-EventType = Literal["segment", "state", "step", "progress", "log", "restore", "config", "input", "lost", "repair"]
+EventType = Literal[
+    "segment", "state", "step", "progress", "log", "restore", "config", "input", "lost", "repair", "amend", "redact"
+]
 Outcome = Literal["completed", "failed"]
 Format = Literal["parquet", "json"]
 MAX_PLANNED = 1_000_000
@@ -240,6 +242,8 @@ class Event(Record, frozen=True, kw_only=True, tag="event"):
     input      a step reads a file: `context` is an `Input`
     lost       records could not be written before this one: `message` says why, `context` is a `Lost`
     repair     the run was made anew of what was intact of another: `context` is a `Repair`
+    amend      the run was renamed, tagged or given a note: `context` is an `Amendment`
+    redact     data was removed from the run for good: `context` is a `Redaction`
     =========  =====================================================================================================
     """
 
@@ -425,6 +429,50 @@ class Repair(Struct, frozen=True, kw_only=True):
     left_out: list[str]
     files: Count
     lines: Count
+
+
+class Amendment(Struct, frozen=True, kw_only=True):
+    """The `context` of an event of type `amend`: what is amended, of which there is just one.
+
+    `name` is the run's new name, null where that stays; `tags` are added and `untagged` taken away; `note` is a text.
+    """
+
+    name: str | None = None
+    tags: list[str] = []
+    untagged: list[str] = []
+    note: str | None = None
+
+    def __str__(self) -> str:
+        if self.note is not None:
+            return self.note
+        if self.name is not None:
+            return f"renamed to {self.name}"
+        told = [
+            f"{word} {', '.join(tags)}" for word, tags in (("tagged", self.tags), ("untagged", self.untagged)) if tags
+        ]
+        return ", ".join(told)
+
+
+class Note(Subscriptable, frozen=True, kw_only=True):
+    """A text that was added to a run, and when."""
+
+    timestamp: Time
+    text: str
+
+
+class Redaction(Struct, frozen=True, kw_only=True):
+    """The `context` of an event of type `redact`: of which modules data was removed, and what.
+
+    `results` counts the parts of results that are withheld since, `files` and `bytes` the files that went, `schemas`
+    the schemas of which something was taken out, and `errors` the lines with messages of errors.
+    """
+
+    modules: list[str]
+    results: Count
+    files: Count
+    bytes: Count
+    schemas: Count
+    errors: Count
 
 
 class Continued(Struct, frozen=True):

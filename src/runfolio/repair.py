@@ -29,6 +29,7 @@ from runfolio.policy import Policy, access_of
 from runfolio.records import (
     Continued,
     Event,
+    EventType,
     Header,
     Manifest,
     Part,
@@ -121,7 +122,7 @@ def _made(source: Run, found: Verification, temporary: Path, target: Path) -> Re
     missing = takewhile(lambda folder: not folder.exists(), temporary.parents)
     for folder in (*reversed([*missing]), temporary):
         folder.mkdir(0o700)
-    maker = _Maker(source, found, temporary, target.name)
+    maker = Maker(source, found, temporary, target.name)
     maker.make()
     maker.take_modes()
     temporary.rename(target)
@@ -138,88 +139,88 @@ def _made(source: Run, found: Verification, temporary: Path, target: Path) -> Re
     )
 
 
-class _Maker:
-    """Makes the folder of one repaired run."""
+class Maker:
+    """Makes the folder of a run anew, of what is intact in another. Redactions make theirs by it too."""
 
     def __init__(self, source: Run, found: Verification, folder: Path, run_id: str) -> None:
         self.lines = 0
         self.files = 0
         self.left_out: list[str] = []
         self.lines_left_out = 0
-        self._source = source
+        self.source = source
         self._found = found
-        self._old = source._history.folder
-        self._new = folder
-        self._run_id = run_id
-        self._sound: set[Part] = set()
+        self.old = source._history.folder
+        self.new = folder
+        self.run_id = run_id
+        self.sound: set[Part] = set()
         self._written: dict[str, list[SegmentFile]] = {}
         self._salvage = Salvage(source)
 
     def make(self) -> None:
         """Fill the folder. Raises OSError, WriteError."""
         self._copy_configurations()
-        self._copy_results()
-        timeline = self._source._history.timeline
+        self.copy_results()
+        timeline = self.source._history.timeline
         for writer in self._salvage.writers:
             self._write_segment(writer)
         self._tell(timeline.attempts()[-1] if timeline.streams else None)
-        self._write_manifest()
+        self.write_manifest()
 
     def take_modes(self) -> None:
         """Let every file and folder be for whom its original is; and be on the disk, as its name is."""
-        plain = stat.S_IMODE(self._old.stat().st_mode) & 0o666
-        for path in self._new.rglob("*"):
+        plain = stat.S_IMODE(self.old.stat().st_mode) & 0o666
+        for path in self.new.rglob("*"):
             try:
-                mode = stat.S_IMODE((self._old / path.relative_to(self._new)).lstat().st_mode) & 0o777
+                mode = stat.S_IMODE((self.old / path.relative_to(self.new)).lstat().st_mode) & 0o777
             except FileNotFoundError:
                 mode = plain
             path.chmod(mode)
-        for folder in (self._new, self._new / layout.RESULTS_FOLDER):
+        for folder in (self.new, self.new / layout.RESULTS_FOLDER):
             if folder.is_dir():
                 sync_folder(folder)
-        self._new.chmod(stat.S_IMODE(self._old.stat().st_mode) & 0o777)
+        self.new.chmod(stat.S_IMODE(self.old.stat().st_mode) & 0o777)
 
     # Files
 
     def _copy_configurations(self) -> None:
         damaged = {finding.file for finding in self._found.findings}
-        for path in sorted(self._old.iterdir()):
+        for path in sorted(self.old.iterdir()):
             if layout.is_config_name(path.name) and path.name not in damaged:
-                self._copy(path.name)
+                self.copy(path.name)
 
-    def _copy_results(self) -> None:
+    def copy_results(self) -> None:
         """Copy the files of results, but those that are not what their lines say; one that no line names is kept."""
-        names = sorted(name for name, _ in result_files(self._old))
+        names = sorted(name for name, _ in result_files(self.old))
         parts: dict[str, list[Part]] = {}
-        for record in self._source.result_records:
+        for record in self.source.result_records:
             for part in record.parts:
                 if part.file is None:  # it was left out on purpose, so that nothing of it is lost
-                    self._sound.add(part)
+                    self.sound.add(part)
                 else:
                     parts.setdefault(part.file, []).append(part)
         if names:
-            (self._new / layout.RESULTS_FOLDER).mkdir(0o700)
+            (self.new / layout.RESULTS_FOLDER).mkdir(0o700)
         for name in names:
-            digest = self._copy(name)
+            digest = self.copy(name)
             sound = [part for part in parts.get(name, ()) if self._is_sound(part, digest)]
-            self._sound.update(sound)
+            self.sound.update(sound)
             if name in parts and not sound and digest is not None:
-                (self._new / name).unlink()
+                (self.new / name).unlink()
                 self.files -= 1
-        self.left_out = sorted(name for name, named in parts.items() if not self._sound.intersection(named))
+        self.left_out = sorted(name for name, named in parts.items() if not self.sound.intersection(named))
 
     def _is_sound(self, part: Part, digest: str | None) -> bool:
-        return part.sha256 == digest and content_problem(self._new, part) is None
+        return part.sha256 == digest and content_problem(self.new, part) is None
 
-    def _copy(self, name: str) -> str | None:
+    def copy(self, name: str) -> str | None:
         """Copy one file and return its digest; None for what is no regular file, or can't be read to its end."""
         from hashlib import sha256  # noqa: PLC0415  (loads OpenSSL; `show` asks for repairs alone)
 
         try:
-            fd = open_within(self._old, name)
+            fd = open_within(self.old, name)
         except (OSError, FormatError):
             return None
-        path, digest = self._new / name, sha256()
+        path, digest = self.new / name, sha256()
         with os.fdopen(fd, "rb") as old, path.open("xb") as new:
             while chunk := _read(old):
                 digest.update(chunk)
@@ -239,39 +240,38 @@ class _Maker:
         lines = self._salvage.lines(writer)
         if not lines:
             return
-        with _Journals(self._new) as journals:
+        with _Journals(self.new) as journals:
             if not _is_header(lines[0].record):
                 journals.append(layout.journal_name("event", writer), self._lost_header(writer, lines))
             for line in lines:
-                fields = self._edited(writer, line)
-                if fields is None:
-                    self.lines_left_out += 1
-                    continue
-                journals.append(line.file, fields)
-                self.lines += 1
+                edited = self.edited(writer, line)
+                for fields in edited:
+                    journals.append(line.file, fields)
+                self.lines += len(edited)
+                self.lines_left_out += not edited
             journals.sync()
         self._written[writer] = journals.lengths()
 
-    def _edited(self, writer: str, line: Line) -> dict[str, bytes] | None:
-        """The fields of a line as they go into the new run; None if nothing of it is left."""
-        fields, record, known = codec.fields_of(line.text), line.record, self._source._history.schemas
+    def edited(self, writer: str, line: Line) -> list[dict[str, bytes]]:
+        """The lines that a line becomes in the new run, by their fields; none if nothing of it is left."""
+        fields, record, known = codec.fields_of(line.text), line.record, self.source._history.schemas
         if isinstance(record, Event) and record.type == "segment":
             fields["context"] = self._header(writer, fields["context"], record)
         elif isinstance(record, Snapshot):
             fields["metadata"] = metadata_of(fields["metadata"], record, known)
         elif isinstance(record, Result):
-            parts = parts_of(fields["parts"], record, known, self._sound)
+            parts = parts_of(fields["parts"], record, known, self.sound)
             if not parts:
-                return None
+                return []
             fields["parts"] = codec.array_of(parts)
-        return fields
+        return [fields]
 
     def _header(self, writer: str, text: bytes, record: Event) -> bytes:
         found = converted(record.context, Header)
         if found is None:
             return json.encode(self._new_header(writer, None))
         continues = None if found.continues is None else self._continued(found.continues.writer)
-        edited = {"run_id": self._run_id, "writer": writer, "continues": continues}
+        edited = {"run_id": self.run_id, "writer": writer, "continues": continues}
         return codec.object_of(
             {**codec.fields_of(text), **{name: json.encode(value) for name, value in edited.items()}}
         )
@@ -298,7 +298,7 @@ class _Maker:
         known: Any = next(iter(self._salvage.headers), self._salvage.manifest)
         return Header(
             format_version=layout.FORMAT_VERSION,
-            run_id=self._run_id,
+            run_id=self.run_id,
             name=known.name if known else None,
             sequence=known.sequence if known else [],
             tags=known.tags if known else [],
@@ -320,6 +320,26 @@ class _Maker:
     def _tell(self, last: str | None) -> None:
         """Write the segment of the repair, as the last of the run."""
         writer = layout.token(8)
+        kind, message, context = self.telling()
+        contexts = {
+            "segment": to_builtins(self._new_header(writer, None if last is None else self._continued(last))),
+            kind: to_builtins(context),
+        }
+        with _Journals(self.new) as journals:
+            for number, (type_, one) in enumerate(contexts.items(), 1):
+                event = Event(
+                    seq=number,
+                    event_id=f"event-{writer}-{number:06d}",
+                    timestamp=datetime.now(UTC),
+                    type=type_,
+                    message=message if type_ == kind else None,
+                    context=one,
+                )
+                journals.append(layout.journal_name("event", writer), codec.fields_of(codec.encode(event)))
+            journals.sync()
+
+    def telling(self) -> tuple[EventType, str, Struct]:
+        """The event that tells of it: type, message and context."""
         found = self._found
         context = Repair(
             run_id=found.run_id,
@@ -329,31 +349,17 @@ class _Maker:
             files=len(self.left_out),
             lines=self.lines_left_out,
         )
-        contexts = {
-            "segment": to_builtins(self._new_header(writer, None if last is None else self._continued(last))),
-            "repair": to_builtins(context),
-        }
-        with _Journals(self._new) as journals:
-            for number, (kind, one) in enumerate(contexts.items(), 1):
-                event = Event(
-                    seq=number,
-                    event_id=f"event-{writer}-{number:06d}",
-                    timestamp=datetime.now(UTC),
-                    type=kind,
-                    message=f"repaired from {found.run_id}" if kind == "repair" else None,
-                    context=one,
-                )
-                journals.append(layout.journal_name("event", writer), codec.fields_of(codec.encode(event)))
-            journals.sync()
+        return "repair", f"repaired from {found.run_id}", context
 
-    def _write_manifest(self) -> None:
-        run, ended = self._source, self._source.state in ("completed", "failed")
-        totals, segments = manifest.measure(self._new, [], 0, RowsThrough())
+    def write_manifest(self) -> None:
+        """Write `run.json` and SHA256SUMS."""
+        run, ended = self.source, self.source.state in ("completed", "failed")
+        totals, segments = manifest.measure(self.new, [], 0, RowsThrough())
         header = self._new_header("", None)
         known = self._salvage.manifest
         found = Manifest(
             format_version=layout.FORMAT_VERSION,
-            run_id=self._run_id,
+            run_id=self.run_id,
             name=header.name,
             tags=header.tags,
             sequence=header.sequence,
@@ -370,9 +376,9 @@ class _Maker:
             segments=segments,
             provenance=provenance.told(run.events, provenance.MOST_INPUTS),
         )
-        policy = Policy(durability="power", access=access_of(self._old))
-        manifest.write(self._new, found, policy)
-        manifest.write_sums(self._new, policy)
+        policy = Policy(durability="power", access=access_of(self.old))
+        manifest.write(self.new, found, policy)
+        manifest.write_sums(self.new, policy)
 
 
 class _Journals:

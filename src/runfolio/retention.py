@@ -152,9 +152,9 @@ def remove(pruning: Pruning) -> Pruning:
     gone: list[Goner] = []
     left = list(pruning.left)
     if pruning.runs or root.is_dir():
-        with _alone(root) as fd:
+        with alone_under(root) as fd:
             for name in sorted(path.name for path in root.iterdir()):
-                if _GOING.fullmatch(name) and _stranger(root / name) is None:
+                if _GOING.fullmatch(name) and stranger(root / name) is None:
                     _clear(fd, name)
             for first in range(0, len(pruning.runs), _BATCH):
                 gone += _remove(root, fd, pruning.runs[first : first + _BATCH], left)
@@ -225,10 +225,10 @@ def _reason_to_stay(folder: Path, state: State | None) -> str | None:
             return f"it is written to: {alive.reason}"
         if state is None or not _is_told(folder):
             return "it can't be read as a run"
-        stranger = _stranger(folder)
+        foreign = stranger(folder)
     except (RunfolioError, OSError) as error:
         return f"it can't be read: {error}"
-    return None if stranger is None else f"it holds {stranger}, which is no file of a run"
+    return None if foreign is None else f"it holds {foreign}, which is no file of a run"
 
 
 def _is_told(folder: Path) -> bool:
@@ -240,15 +240,15 @@ def _is_told(folder: Path) -> bool:
     return converted(getattr(first, "context", None), Header) is not None
 
 
-def _stranger(folder: Path) -> str | None:
+def stranger(folder: Path) -> str | None:
     """The first name in a run folder that is no file of a run; None if there is none. Raises OSError."""
     for name, mode in modes(folder).items():
         if name == layout.RESULTS_FOLDER and S_ISDIR(mode):
             inner = modes(folder / name).items()
             found = (below for below, mode in inner if not (S_ISREG(mode) and _is_result(below)))
-            stranger = next(found, None)
-            if stranger is not None:
-                return f"{name}/{stranger}"
+            first = next(found, None)
+            if first is not None:
+                return f"{name}/{first}"
         elif not (S_ISREG(mode) and (layout.is_own(name) or _is_temporary(name))):
             return name
     return None
@@ -263,7 +263,7 @@ def _is_temporary(name: str) -> bool:
 
 
 @contextmanager
-def _alone(root: Path) -> Iterator[int]:
+def alone_under(root: Path) -> Iterator[int]:
     """A descriptor of the root for the one process that removes runs under it."""
     try:
         fd = os.open(root, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0))

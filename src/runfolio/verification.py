@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from os import PathLike
 from stat import S_ISDIR, S_ISLNK, S_ISREG
 from typing import TYPE_CHECKING
@@ -136,6 +137,7 @@ class _Check:
         self._check_references()
         self._check_folder()
         self._check_results()
+        self._check_naming()
         self._check_sums()
         tails = [tail for _, tail in run._history.tails()]
         unread = [tail for tail in tails if tail.path.name not in self._digests]
@@ -236,6 +238,16 @@ class _Check:
             self._note(Finding(file=file, reason=f"it has {reason}") for reason in shape.differences(schema))
 
     # What the run says of itself as a whole
+
+    def _check_naming(self) -> None:
+        """Whether `run.json` of an ended run has the name and tags that were given last."""
+        if self._alive or self._run.state not in ("completed", "failed"):
+            return
+        with suppress(FormatError):
+            found = manifest.read(self._folder)
+            if (found.name, found.tags) != (self._run.name, self._run.tags):
+                reason = "it is stale: it has not the name and tags that were given last; another amendment mends it"
+                self._note([Finding(file=layout.RUN_FILE, reason=reason)])
 
     def _check_sums(self) -> None:
         """The digests of an ended run; while anyone writes they are about to be written anew."""

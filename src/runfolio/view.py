@@ -18,6 +18,7 @@ from runfolio.clock import in_utc
 from runfolio.errors import NotFoundError, ReadOnlyError, RunfolioError, UsageError
 from runfolio.history import History
 from runfolio.lock import Life
+from runfolio.naming import named, notes_in
 from runfolio.provenance import told
 from runfolio.records import (
     Change,
@@ -27,6 +28,7 @@ from runfolio.records import (
     Header,
     Lost,
     Metadata,
+    Note,
     Opaque,
     Provenance,
     Result,
@@ -104,15 +106,27 @@ class RunView:
 
     @property
     def name(self) -> str | None:
-        """The name given to the run."""
-        header = self._header()
-        return None if header is None else header.name
+        """The name given to the run, the last one if it was renamed."""
+        return self._named()[0]
 
     @property
     def tags(self) -> list[str]:
         """The tags given to the run."""
-        header = self._header()
-        return [] if header is None else list(header.tags)
+        return self._named()[1]
+
+    @property
+    def notes(self) -> list[Note]:
+        """The notes given to the run, in order, each with `timestamp` and `text`.
+
+        >>> from runfolio import Status, load_run
+        >>> from runfolio.amendments import note
+        >>> with Status(root=root) as status:
+        ...     _ = status.log("nothing to do")
+        >>> _ = note(status.folder, "a trial")
+        >>> [note.text for note in load_run(status.folder).notes]
+        ['a trial']
+        """
+        return notes_in(self._events("amend"))
 
     @property
     def provenance(self) -> Provenance | None:
@@ -493,6 +507,10 @@ class RunView:
     def _header(self) -> Header | None:
         event = next((event for event in self._see().of("event") if event.type == "segment"), None)
         return None if event is None else converted(event.context, Header)
+
+    def _named(self) -> tuple[str | None, list[str]]:
+        header = self._header()
+        return (None, []) if header is None else named(header.name, header.tags, self._events("amend"))
 
     def _modules(self, *, finished: bool) -> list[str]:
         """The modules in order: those that finished a step, or all that began one."""

@@ -26,6 +26,7 @@ from runfolio.files import make_folder, remove, replace, write_error
 from runfolio.history import History
 from runfolio.lock import boot_id, probe
 from runfolio.losses import Losses, Void
+from runfolio.naming import named
 from runfolio.policy import Policy
 from runfolio.privacy import OTHERS, Privacy
 from runfolio.records import (
@@ -351,7 +352,10 @@ class Writer:
             others = manifest.events(self.folder, self._writers)
             lost = self.losses.total + manifest.lost(others)
             whole = provenance.told([*others, *self._telling.events()], provenance.MOST_INPUTS)
-            sealed = structs.replace(ended, lost=lost, totals=totals, segments=segments, provenance=whole)
+            name, tags = named(ended.name, ended.tags, others)
+            sealed = structs.replace(
+                ended, name=name, tags=tags, lost=lost, totals=totals, segments=segments, provenance=whole
+            )
             manifest.write(self.folder, sealed, self.policy)
             manifest.write_sums(self.folder, self.policy)
         except (OSError, FormatError, WriteError) as error:
@@ -372,14 +376,8 @@ class Writer:
     def _measure_again(self) -> None:
         """A guest that leaves after the end: what it wrote is told of in the totals and digests, too."""
         try:
-            totals, segments = manifest.measure(self.folder, [], 0, RowsThrough())
             found, untold = manifest.read(self.folder), self.losses.untold
-            events = manifest.events(self.folder, ())
-            told = manifest.lost(events) + (untold.records + untold.results if untold else 0)
-            lost, whole = max(found.lost, told), provenance.told(events, provenance.MOST_INPUTS)
-            again = structs.replace(found, lost=lost, totals=totals, segments=segments, provenance=whole)
-            manifest.write(self.folder, again, self.policy)
-            manifest.write_sums(self.folder, self.policy)
+            manifest.seal_again(self.folder, found, self.policy, untold.records + untold.results if untold else 0)
         except (OSError, FormatError) as error:
             raise self._write_error(error) from error
 

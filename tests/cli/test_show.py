@@ -262,6 +262,7 @@ class TestJson:
             "error",
             "damage",
             "repairs",
+            "amendments",
         ]
         assert found["provenance"] == plain(run.provenance)
         assert found["run"] == plain(row)

@@ -39,6 +39,10 @@ _COMMANDS = (
     "verify",
     "repair",
     "archive",
+    "rename",
+    "tag",
+    "note",
+    "redact",
     "prune",
     "sql",
 )

@@ -48,6 +48,7 @@ _NOTE = Column(title="note", rank=1, least=16, cuts=True)
     "--since", metavar="TIME", help="Only runs begun since: 36h, 7d (before now), 2026-11-22, 2026-11-22T18:48Z."
 )
 @click.option("--until", metavar="TIME", help="Only runs begun before.")
+@click.option("--index", is_flag=True, help="Make an index of the root, which lists use from then on.")
 @click.option("--limit", metavar="N", type=click.IntRange(min=0), help="At most so many runs.")
 @json_option
 def command(
@@ -58,6 +59,7 @@ def command(
     tags: tuple[str, ...],
     since: str | None,
     until: str | None,
+    index: bool,
     limit: int | None,
     as_json: bool,
 ) -> None:
@@ -77,7 +79,7 @@ def command(
     now = SYSTEM.now()
     first = None if since is None else moment(since, "--since", now)
     last = None if until is None else moment(until, "--until", now)
-    rows = list(islice(scan(root, states=states, name=name, tags=tags, since=first, until=last), limit))
+    rows = list(islice(scan(root, states=states, name=name, tags=tags, since=first, until=last, index=index), limit))
     if as_json:
         echo_json(rows)
     elif rows:

@@ -13,6 +13,7 @@ from typing import Any
 from runfolio.cli.terminal import CHANGE_STYLES, DAMAGE_STYLE, STATE_STYLES, Styled, Text
 from runfolio.clock import in_utc
 from runfolio.records import (
+    Amendment,
     Change,
     Configured,
     Event,
@@ -20,6 +21,7 @@ from runfolio.records import (
     Input,
     Lost,
     Metadata,
+    Redaction,
     Repair,
     Result,
     Snapshot,
@@ -242,6 +244,18 @@ def _repair(event: Event) -> Texts | None:
     )
 
 
+def _amend(event: Event) -> Texts | None:
+    found = converted(event.context, Amendment)
+    return None if found is None else (_first_line(str(found)),)
+
+
+def _redact(event: Event) -> Texts | None:
+    found = converted(event.context, Redaction)
+    if found is None:
+        return None
+    return (f"redacted {', '.join(found.modules)}: {counted(found.results, 'result')}, {size(found.bytes)} removed",)
+
+
 _EVENT_TELLERS: dict[str, Callable[[Event], Texts | None]] = {
     "segment": _segment,
     "state": _state,
@@ -253,4 +267,6 @@ _EVENT_TELLERS: dict[str, Callable[[Event], Texts | None]] = {
     "input": _input,
     "lost": _lost,
     "repair": _repair,
+    "amend": _amend,
+    "redact": _redact,
 }

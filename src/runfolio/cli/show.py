@@ -27,7 +27,7 @@ from runfolio.cli.terminal import (
 )
 from runfolio.clock import SYSTEM
 from runfolio.errors import DamageError
-from runfolio.records import Change, Configuration, Failure, Finding, Provenance, Repair
+from runfolio.records import Change, Configuration, Event, Failure, Finding, Provenance, Repair
 from runfolio.repair import repairs
 from runfolio.run import Run
 from runfolio.spelling import age, amount, duration, number, size, stamp
@@ -35,6 +35,9 @@ from runfolio.steptable import StepRow, steps_of
 
 MOST = 20
 """So many rows of one kind are shown of one step, and so many findings; --json has all."""
+
+_LATER = ("amend", "redact")
+"""The events of what was done to a run later."""
 
 _STEP_COLUMNS = (
     Column(title="step", least=32),
@@ -103,6 +106,7 @@ def document(run: Run) -> dict[str, Any]:
         "error": run.error,
         "damage": run.damage,
         "repairs": repairs(run),
+        "amendments": [event for event in run.events if event.type in _LATER],
     }
 
 
@@ -112,6 +116,7 @@ def _print(on: Page, run: Run) -> None:
     print_section(on, "Schema changes", _CHANGE_COLUMNS, list(change_lines(run.changes)))
     print_section(on, "Results", _RESULT_COLUMNS, list(_result_lines(run)))
     _print_provenance(on, run.provenance)
+    _print_amendments(on, [event for event in run.events if event.type in _LATER])
     if run.error is not None:
         on.line()
         for line in error_lines(run.error):
@@ -240,7 +245,7 @@ def _named(change: Change) -> str:
     return f"{change.target} → {change.details['renamed_to']}" if _word(change) == "RENAME" else change.target
 
 
-# Provenance, results, errors, damage
+# Provenance, amendments, results, errors, damage
 
 
 def _print_provenance(on: Page, found: Provenance | None) -> None:
@@ -260,6 +265,22 @@ def _print_provenance(on: Page, found: Provenance | None) -> None:
     for label, text in told.items():
         if text:
             on.line(_label(label), text)
+
+
+def _print_amendments(on: Page, events: Sequence[Event]) -> None:
+    """What was amended after the fact, a note with all its lines."""
+    if events:
+        on.line()
+        on.line(Styled("Amended", "bold"))
+    for event in events:
+        first, *rest = (event.message or "").split("\n")
+        on.line(Styled(f"{stamp(event.timestamp)}  ", "dim"), f"note: {first}" if "note" in _kinds(event) else first)
+        for line in rest:
+            on.line(f"    {line}")
+
+
+def _kinds(event: Event) -> set[str]:
+    return {name for name, value in event.context.items() if value}
 
 
 def _configuration(found: Configuration) -> str:

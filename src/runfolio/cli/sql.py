@@ -29,7 +29,6 @@ def command(query: str, root: str | None, as_json: bool) -> None:
       runfolio sql "SELECT name, state, duration_seconds FROM runs"
       runfolio sql "SELECT run_id, target FROM changes WHERE type = 'DELETE'"
       runfolio sql --json "DESCRIBE timings" | jq -r '.[].column_name'
-      runfolio sql - < query.sql
     """  # noqa: D301  (\b is click's: it keeps the lines that follow)
     found = sql(root, sys.stdin.read() if query == "-" else query)
     if as_json:
