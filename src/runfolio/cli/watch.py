@@ -229,7 +229,7 @@ def _tell_json(live: Live) -> None:
             if now != told or look.ended or look.changes or look.messages:
                 told = now
                 found = {"run_id": live.feed.run_id, "seconds": live.elapsed_seconds, **structs.asdict(look)}
-                echo_line(json.encode(found))
+                echo_line(json.encode(found) + b"\n")
                 _flush()
             if live.feed.is_over or is_left(SECONDS):
                 break
