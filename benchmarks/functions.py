@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from data import SEED
+from frames import SEED
 
 from runfolio import Status, tracked
 

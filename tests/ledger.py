@@ -546,7 +546,9 @@ class Ledger:
             "name": None if name is None else escaped(name),
             "sequence": [escaped(module) for module in sequence],
             "tags": [escaped(tag) for tag in tags],
+            "results": "full",
             "profile": "digest",
+            "modules": [],
             "durability": "process",
             "writer": "main",
             **machine,
@@ -953,6 +955,7 @@ def _part(name, data, table):
         "columns": len(data.columns) if frame else None,
         "schema_id": table,
         "type": "pandas.DataFrame" if frame else "report",
+        "withheld": None,
     }
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 
-from runfolio import Status, layout, list_runs, load_run, manifest
-from runfolio.amendments import note, rename, tag
+from runfolio import Status, amendments, layout, list_runs, load_run, manifest
+from runfolio.amendments import alone, note, rename, tag
 from runfolio.archive import archive
 from runfolio.errors import FormatError, RunfolioError, UsageError
 from runfolio.files import journals
@@ -128,13 +131,14 @@ def test_a_rename_while_a_run_is_resumed_is_the_one_that_counts():
     folder = failed()
     rename(folder, "second")
     with Status.resume(folder):
+        assert manifest.read(folder).name == "second"
         rename(folder, "third")
     assert load_run(folder).name == manifest.read(folder).name == "third"
 
 
 def test_what_processes_amend_at_once_is_all_kept(folder: Path):
     code = (
-        "import sys\nfrom runfolio.amendments import note, tag\n"
+        "import sys\nfrom runfolio.amendments import alone, note, tag\n"
         "for n in range(6): note(sys.argv[1], f'{sys.argv[2]}-{n}'); tag(sys.argv[1], f'{sys.argv[2]}-{n}')"
     )
     running = [subprocess.Popen([sys.executable, "-c", code, folder, who]) for who in "abc"]
@@ -144,6 +148,24 @@ def test_what_processes_amend_at_once_is_all_kept(folder: Path):
     assert {one.text for one in run.notes} == every
     assert set(run.tags) == {*every, "new"} == set(manifest.read(folder).tags)
     assert verify(folder).findings == []
+
+
+def test_an_amendment_waits_for_another(folder: Path):
+    thread = threading.Thread(target=rename, args=(folder, "second"))
+    with alone(folder):
+        thread.start()
+        while f":{folder.stat().st_ino} " not in "".join(re.findall(".*->.*", Path("/proc/locks").read_text())):
+            assert thread.is_alive(), "it did not wait"
+    thread.join()
+    assert load_run(folder).name == "second"
+
+
+def test_the_last_amendment_counts_though_the_clock_stands_still(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    now = load_run(folder).end_time
+    monkeypatch.setattr(amendments, "SYSTEM", SimpleNamespace(now=lambda: now))
+    for name in "abcdefgh":
+        rename(folder, name)
+    assert load_run(folder).name == "h"
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ def plain(value):
         )
         return Table(value.rows, fields)
     if isinstance(value, Part):
-        names = ("name", "format", "rows", "columns", "schema_id", "type")
+        names = ("name", "format", "rows", "columns", "schema_id", "type", "withheld")
         table = None if value.schema_id is None else SCHEMA_IDS[value.schema_id]
         return {name: value[name] for name in names} | {"schema_id": table}
     if isinstance(value, Struct):
@@ -196,7 +196,7 @@ class Recording:
         self.every_byte = every_byte
         self.hands = Hands(BEGINNING)
         clock = Clock(now=lambda: self.hands.now, monotonic=lambda: self.hands.tick, cpu=lambda: self.hands.cpu)
-        self.status = Status(**face, root=base / "runs", clock=clock, profile="digest")
+        self.status = Status(**face, root=base / "runs", clock=clock, profile="digest", provenance=False)
         self.ledger = Ledger(self.hands, **face, machine=_machine())
         self.steps: list[tuple] = []
         self.open: list[tuple] = []

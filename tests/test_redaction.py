@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from runfolio import Executor, Status, list_runs, load_run, redaction
+from runfolio import Executor, Field, Schema, Status, list_runs, load_run, redaction
 from runfolio.amendments import note, rename
 from runfolio.archive import archive
 from runfolio.errors import NotFoundError, UsageError, WithheldError
@@ -161,6 +161,14 @@ def test_messages_of_errors_go_and_their_types_stay():
     assert list_runs()["error"].tolist() == [f"ValueError: {run.error.message}"]
 
 
+def test_an_index_of_the_root_does_not_keep_the_message_of_an_error():
+    folder = record(fails=True)
+    list_runs(index=True)
+    assert found_in(folder.parent) == CANARIES
+    redact(folder, modules=["Loader", "Clean"])
+    assert found_in(folder.parent) == set()
+
+
 def test_a_look_changes_nothing_and_tells_the_same():
     folder = record()
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
@@ -218,6 +226,35 @@ def test_an_executors_run_is_redacted_and_resumed(tmp_path: Path):
     redact(folder, modules=["Loader"])
     assert verify(folder).findings == []
     assert load_run(folder).results["Loader[a]"].is_withheld
+
+
+def test_what_was_recorded_by_hand_of_the_same_schema_goes_as_well():
+    schema = Schema.of(3, [Field(name="a", dtype="int64", nullable=True, nulls=2)])
+    with Status() as status:
+        status.record_snapshot("Loader", "x", {"schema_before": None, "schema_after": schema})
+        status.record_snapshot("Next", "y", {"schema_before": schema, "schema_after": None})
+    redact(status.folder, modules=["Loader"])
+    sides = [one.metadata for one in load_run(status.folder).snapshots if one.module_name in ("Loader", "Next")]
+    assert [(found.schema_after or found.schema_before)["a"].nulls for found in sides[:2]] == [None, None]
+    assert verify(status.folder).findings == []
+
+
+def test_a_run_that_somebody_resumes_just_then_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch):
+    folder = record(fails=True)
+    checked, resumed = redaction._checked, []
+
+    def check_and_resume(*arguments):
+        found = checked(*arguments)
+        resumed.append(Status.resume(folder))
+        return found
+
+    monkeypatch.setattr(redaction, "_checked", check_and_resume)
+    with pytest.raises(UsageError, match="holds its lock"):
+        redact(folder, modules=["Loader"])
+    resumed[0].complete()
+    assert load_run(folder).state == "completed"
+    assert found_in(folder) == CANARIES
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]
 
 
 def test_a_live_run_is_refused():

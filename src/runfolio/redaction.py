@@ -115,7 +115,6 @@ def redact(
     if dry_run:
         return _Redactor(Run(folder), _checked(folder, wanted), wanted, folder).told(done=False)
     with alone_under(folder.parent), alone(folder):
-        _clear(folder)
         return _redacted(folder, wanted, _checked(folder, wanted))
 
 
@@ -132,6 +131,8 @@ def _redacted(folder: Path, wanted: list[str], found: Verification) -> Redacted:
         maker.make()
         maker.take_modes()
         _exchange(temporary, folder)
+        if source.error is not None:
+            (folder.parent / layout.INDEX_FILE).unlink(missing_ok=True)  # a cache, with the message of the error
         sync_folder(folder.parent)
         return maker.told(done=True)
     except OSError as error:
@@ -142,11 +143,17 @@ def _redacted(folder: Path, wanted: list[str], found: Verification) -> Redacted:
 
 
 def _clear(folder: Path) -> None:
-    """Remove what redactions left beside a run: the old folder, or a new one that did not take its place."""
+    """Remove what redactions left beside a run: the old folder, or a new one that did not take its place.
+
+    Raises WriteError: what can't be removed is still there.
+    """
     pattern = re.compile(rf"\.{re.escape(folder.name)}\.[a-z0-9]{{8}}\.going")
     for path in [path for path in folder.parent.iterdir() if pattern.fullmatch(path.name)]:
-        shutil.rmtree(path)
-        sync_folder(folder.parent)
+        try:
+            shutil.rmtree(path)
+            sync_folder(folder.parent)
+        except OSError as error:
+            raise write_error(error, path) from error
 
 
 def _exchange(one: Path, other: Path) -> None:
@@ -251,6 +258,8 @@ def hidden_side(found: Description | None) -> Description | None:
 
 class _Redactor(Maker):
     """Makes the folder of one redacted run, under the id that it has."""
+
+    goes_on = False
 
     def __init__(self, source: Run, found: Verification, modules: list[str], folder: Path) -> None:
         super().__init__(source, found, folder, found.run_id)

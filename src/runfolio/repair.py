@@ -142,6 +142,9 @@ def _made(source: Run, found: Verification, temporary: Path, target: Path) -> Re
 class Maker:
     """Makes the folder of a run anew, of what is intact in another. Redactions make theirs by it too."""
 
+    goes_on = True
+    """Whether the segment that tells of it goes on for the last one."""
+
     def __init__(self, source: Run, found: Verification, folder: Path, run_id: str) -> None:
         self.lines = 0
         self.files = 0
@@ -322,7 +325,9 @@ class Maker:
         writer = layout.token(8)
         kind, message, context = self.telling()
         contexts = {
-            "segment": to_builtins(self._new_header(writer, None if last is None else self._continued(last))),
+            "segment": to_builtins(
+                self._new_header(writer, self._continued(last) if last is not None and self.goes_on else None)
+            ),
             kind: to_builtins(context),
         }
         with _Journals(self.new) as journals:

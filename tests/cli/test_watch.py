@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -280,6 +281,25 @@ class TestOfARun:
             watched.folder.rename(tmp_path / "elsewhere")
             assert terminal.wait() == 1
             assert "runfolio: no run folder at" in terminal.text
+
+
+class TestJson:
+    def test_has_a_line_for_each_change_until_the_run_ends(self, watched):
+        command = [sys.executable, "-m", "runfolio", "watch", "--json", str(watched.folder)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            lines = map(json.loads, iter(process.stdout.readline, ""))
+            first = next(line for line in lines if "Fit" in str(line["progress"]["running"]))
+            watched.go_on()
+            rest = list(lines)
+        assert (first["run_id"], first["state"]) == (watched.folder.name, "in_progress")
+        assert [step["module_name"] for step in first["progress"]["running"]] == ["Fit"]
+        assert (rest[-1]["state"], rest[-1]["progress"]["steps_done"], process.returncode) == ("completed", 3, 0)
+        assert [step["module_name"] for line in rest for step in line["ended"]] == ["Fit"]
+
+    def test_is_of_one_run(self, cli: Cli, root):
+        found = cli("watch", "--json", "--root", str(root))
+        assert (found.exit_code, found.stdout) == (2, "")
+        assert "--json watches one run" in found.stderr
 
 
 class TestOfARoot:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from msgspec import json, structs
 
 from runfolio import layout
 from runfolio import root as roots
@@ -20,7 +21,7 @@ from runfolio.cli.options import EXIT_CODES, poll_option, root_option, tell_dama
 from runfolio.cli.recordline import message_line
 from runfolio.cli.rootboard import RootBoard
 from runfolio.cli.show import error_lines
-from runfolio.cli.terminal import STATE_STYLES, Page, Styled, page
+from runfolio.cli.terminal import STATE_STYLES, Page, Styled, echo_line, page
 from runfolio.errors import FormatError, NotFoundError
 from runfolio.progress import Live, Look
 from runfolio.spelling import counted, duration
@@ -38,12 +39,16 @@ HINT = "q leaves; the run goes on"
 @click.argument("run", required=False)
 @root_option
 @poll_option
-def command(run: str | None, root: str | None, *, poll: bool) -> None:
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print a line of JSON each time that something of the run changed."
+)
+def command(run: str | None, root: str | None, *, poll: bool, as_json: bool) -> None:
     """Watch a run until it ends: its steps, how far they are and how long they may take, changes, messages, errors.
 
     Without RUN, or with a folder of runs in its place, all runs that go on there are watched, a line each, until q is
     pressed. q or Ctrl-C leaves, and the runs go on. Where the output is no terminal, or one that can't move its cursor,
-    each thing that happens is a line.
+    each thing that happens is a line. With --json, which takes a run, each line has the state, the progress, and the
+    steps that ended, changes and messages that came since the line before.
 
     RUN is a run's id, the beginning of one that no other id has, `latest`, or the path of a run folder (with a slash in
     it).
@@ -54,8 +59,15 @@ def command(run: str | None, root: str | None, *, poll: bool) -> None:
       runfolio watch latest
       runfolio watch server2/runs
       runfolio watch latest | tee progress.txt
+      runfolio watch --json latest | jq -c .progress
     """  # noqa: D301  (\b is click's: it keeps the lines that follow)
     folder, is_run = _meant(run, root)
+    if as_json:
+        if not is_run:
+            raise click.UsageError("--json watches one run: name it, or `latest`")
+        with Live(folder, poll=poll) as live:
+            _tell_json(live)
+        return
     on = page()
     screen = _screen_of(on)
     if is_run:
@@ -204,6 +216,24 @@ def _tell_run(on: Page, live: Live) -> None:
         on.line(*line)
     tell_damage(live.feed)
     on.line(Styled(heading.state, STATE_STYLES[heading.state]), f"{took}, {done} done{why}")
+
+
+def _tell_json(live: Live) -> None:
+    """Print a line for each look that found something."""
+    told: tuple[object, ...] = ()
+    with _keys() as is_left:
+        while True:
+            look = live.look()
+            running = tuple((step.record_id, step.done) for step in look.progress.running)
+            now = look.state, look.progress.steps_done, running
+            if now != told or look.ended or look.changes or look.messages:
+                told = now
+                found = {"run_id": live.feed.run_id, "seconds": live.elapsed_seconds, **structs.asdict(look)}
+                echo_line(json.encode(found) + b"\n")
+                _flush()
+            if live.feed.is_over or is_left(SECONDS):
+                break
+    tell_damage(live.feed)
 
 
 def _happened(look: Look, width: int) -> list[Line]:
