@@ -156,3 +156,11 @@ def test_that_is_left_off_early_loses_nothing(root, index):
 def test_rows_are_those_of_their_folders(root, index):
     (row,) = (row for row in listed(root) if row.name == "good")
     assert row == structs.replace(row, folder=str(root / row.run_id))
+
+
+def test_has_no_folder_whose_name_is_no_text(root, index):
+    (good,) = (Path(row.folder) for row in listed(root) if row.name == "good")
+    good.rename(os.fsdecode(os.fsencode(root) + b"/odd\xff"))
+    index.unlink()
+    assert listed(root, index=True) == without(root)
+    assert [row.name for _, row in read(root, RunRow).values()] == ["bad"]

@@ -257,7 +257,7 @@ class _Reader:
         if known is not None and known[0] == mark:
             return structs.replace(known[1], folder=folder)
         ended = _ended(folder)
-        if ended is not None and mark is not None:
+        if ended is not None and mark is not None and name.isascii():  # as run ids are; a folder's name need be no text
             self._new[name] = mark, structs.replace(ended, folder="")
         return ended or _read(folder, self._clock)
 
