@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from runfolio import Executor, Field, Schema, Status, list_runs, load_run, redaction
+from runfolio import Executor, Field, Schema, Status, exchange, list_runs, load_run, redaction
 from runfolio.amendments import note, rename
 from runfolio.archive import archive
 from runfolio.errors import NotFoundError, UsageError, WithheldError
@@ -293,7 +293,7 @@ def test_an_archive_and_a_folder_with_other_files_are_refused():
 def test_where_folders_can_not_be_exchanged_nothing_is_changed(monkeypatch: pytest.MonkeyPatch):
     folder = record()
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    monkeypatch.setattr(redaction, "_EXCHANGE", 0x7FFF0000)  # the system knows no such flag
+    monkeypatch.setattr(exchange, "_EXCHANGE", 0x7FFF0000)  # the system knows no such flag
     with pytest.raises(UsageError, match="can't exchange two folders"):
         redact(folder, modules=["Loader"])
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before

@@ -1,41 +1,34 @@
 """redact: what was recorded of some modules' data removed from a run that is there, for good.
 
-Lines change, so that the folder is made anew, under a name that begins with a dot. When all of it is on the disk, both
-folders change names in one step (`renameat2` with RENAME_EXCHANGE), and the old one is removed. Killed before that, the
-run is as it was; killed after it, redacted: never half, and never two. What is left under the other name is removed by
-the next redaction of the run, and by the next `prune` under that root. File systems that can't exchange two names are
-refused, for any other order has an instant at which there is no run, or two.
+Lines change, so that the folder is made anew and takes the old one's place at one instant: see `runfolio.exchange`.
 """
 
 from __future__ import annotations
 
-import ctypes
-import errno
-import os
-import re
-import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, json, structs
 
-from runfolio import codec, layout, manifest
+from runfolio import codec, layout
 from runfolio import root as roots
-from runfolio.amendments import ENDED, alone, policy_of
+from runfolio.amendments import alone
 from runfolio.arguments import LEFT_OUT, texts
 from runfolio.attempt import refuse_archive
 from runfolio.concealment import plain_dtype
 from runfolio.errors import NotFoundError, UsageError
+from runfolio.exchange import exchange, fit, sweep
 from runfolio.field import Field, Statistics
-from runfolio.files import result_files, sync_folder, write_error
-from runfolio.policy import Policy, access_of
+from runfolio.files import result_files, write_error
+from runfolio.making import Maker
 from runfolio.records import (
     Change,
     Description,
     Event,
     EventType,
     Failure,
+    Manifest,
     Part,
     Redaction,
     Result,
@@ -43,13 +36,10 @@ from runfolio.records import (
     Snapshot,
     Timing,
 )
-from runfolio.repair import Maker
-from runfolio.retention import alone_under, stranger
+from runfolio.removal import alone_under
 from runfolio.run import Run
 from runfolio.schema import Schema, Schemas, parts_of
-from runfolio.segment import Segment
-from runfolio.standing import RowsThrough
-from runfolio.verification import Verification, check
+from runfolio.verification import Verification
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,8 +49,7 @@ if TYPE_CHECKING:
 WITHHELD = "redacted"
 """Why a part of a result is withheld since."""
 
-_EXCHANGE = 2
-_HERE = -100
+_DONE = "redacted"
 
 
 class Redacted(Struct, frozen=True, kw_only=True):
@@ -113,98 +102,31 @@ def redact(
     if not wanted:
         raise UsageError("no module is named", remedy="name those whose data is to go", key="modules")
     if dry_run:
-        return _Redactor(Run(folder), _checked(folder, wanted), wanted, folder).told(done=False)
+        return _Redactor(*_checked(folder, wanted), wanted, folder).told(done=False)
     with alone_under(folder.parent), alone(folder):
-        return _redacted(folder, wanted, _checked(folder, wanted))
+        sweep(folder)
+        _, found = _checked(folder, wanted)
+        made = exchange(folder, _DONE, lambda source, new: _Redactor(source, found, wanted, new))
+        if made.source.error is not None:
+            _forget(folder.parent / layout.INDEX_FILE)  # a cache, with the message of the error
+        return made.told(done=True)
 
 
-def _redacted(folder: Path, wanted: list[str], found: Verification) -> Redacted:
-    """Make the folder anew while nobody else can begin to write to the old one, and let it take that one's place."""
-    temporary = folder.with_name(f".{folder.name}.{layout.token(8)}.going")
-    guard = Segment(folder, layout.token(8), policy_of(Run(folder)))
-    try:
-        guard.open()
-        source = Run(folder)  # from here on, who would resume the run sees that it is written to
-        _refuse_live(source, guard.writer)
-        maker = _Redactor(source, found, wanted, temporary)
-        temporary.mkdir(0o700)
-        maker.make()
-        maker.take_modes()
-        _exchange(temporary, folder)
-        if source.error is not None:
-            (folder.parent / layout.INDEX_FILE).unlink(missing_ok=True)  # a cache, with the message of the error
-        sync_folder(folder.parent)
-        return maker.told(done=True)
-    except OSError as error:
-        raise write_error(error, folder) from error
-    finally:
-        guard.discard()
-        _clear(folder)
-
-
-def _clear(folder: Path) -> None:
-    """Remove what redactions left beside a run: the old folder, or a new one that did not take its place.
-
-    Raises WriteError: what can't be removed is still there.
-    """
-    pattern = re.compile(rf"\.{re.escape(folder.name)}\.[a-z0-9]{{8}}\.going")
-    for path in [path for path in folder.parent.iterdir() if pattern.fullmatch(path.name)]:
-        try:
-            shutil.rmtree(path)
-            sync_folder(folder.parent)
-        except OSError as error:
-            raise write_error(error, path) from error
-
-
-def _exchange(one: Path, other: Path) -> None:
-    """Have two folders change names, at one instant. Raises UsageError where that can't be, OSError."""
-    try:
-        call = ctypes.CDLL(None, use_errno=True).renameat2
-    except (OSError, AttributeError, TypeError):
-        raise _unable(other) from None
-    if call(_HERE, os.fsencode(one), _HERE, os.fsencode(other), _EXCHANGE):
-        number = ctypes.get_errno()
-        if number in (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EXDEV):
-            raise _unable(other)
-        raise OSError(number, os.strerror(number), str(other))
-
-
-def _unable(folder: Path) -> UsageError:
-    return UsageError(
-        f"{folder} lies on a file system that can't exchange two folders",
-        remedy="copy the run to a local disk of Linux, redact it there, and remove the original",
-    )
-
-
-def _refuse_live(run: Run, own: str = "") -> None:
-    alive = next((life for writer, life in run._lives.items() if life.alive and writer != own), None)
-    if alive is not None or run.state == "in_progress":
-        why = run.state_reason if alive is None else alive.reason
-        raise UsageError(f"{run.folder} can't be redacted: {why}", remedy="wait until its writer has ended")
-
-
-def _checked(folder: Path, wanted: list[str]) -> Verification:
-    """What verifying the run says. Raises UsageError if it can't be redacted, NotFoundError for an unknown module."""
-    run = Run(folder)
-    _refuse_live(run)
-    found = check(run)
-    if not found.is_sound:
-        raise UsageError(
-            f"{folder} can't be redacted: it is damaged: {found.findings[0]}",
-            remedy="make a sound run of it by `runfolio repair`, redact that, and remove this one",
-        )
-    foreign = stranger(folder)
-    if foreign is not None:
-        raise UsageError(f"{folder} holds {foreign}, which is no file of a run", remedy="move it elsewhere")
-    if run.opaque:
-        raise UsageError(
-            f"{folder} has lines of a kind that this version does not know", remedy="upgrade runfolio to redact it"
-        )
+def _checked(folder: Path, wanted: list[str]) -> tuple[Run, Verification]:
+    """A run that can be redacted. Raises UsageError of any other, NotFoundError for an unknown module."""
+    run, found = fit(folder, _DONE)
     known = _modules(run)
     missing = next((module for module in wanted if module not in known), None)
     if missing is not None:
         raise NotFoundError(f"the run has no module {missing!r}", remedy=f"it has {sorted(known)}", key=missing)
-    return found
+    return run, found
+
+
+def _forget(index: Path) -> None:
+    try:
+        index.unlink(missing_ok=True)
+    except OSError as error:
+        raise write_error(error, index) from error
 
 
 def _modules(run: Run) -> set[str]:
@@ -259,8 +181,6 @@ def hidden_side(found: Description | None) -> Description | None:
 class _Redactor(Maker):
     """Makes the folder of one redacted run, under the id that it has."""
 
-    goes_on = False
-
     def __init__(self, source: Run, found: Verification, modules: list[str], folder: Path) -> None:
         super().__init__(source, found, folder, found.run_id)
         self._modules = modules
@@ -277,7 +197,7 @@ class _Redactor(Maker):
     def told(self, *, done: bool) -> Redacted:
         """What goes, or went."""
         redaction = self.telling()[2]
-        return Redacted(run_id=self.run_id, folder=self._found.folder, done=done, **structs.asdict(redaction))
+        return Redacted(run_id=self.run_id, folder=self.found.folder, done=done, **structs.asdict(redaction))
 
     # What is recorded of the modules' data, and where
 
@@ -309,7 +229,7 @@ class _Redactor(Maker):
         return not record.path or record.path[-1].module_name in self._modules
 
     def _files_going(self) -> dict[str, int]:
-        """The result files that are not taken over, with their sizes: those that no line names as well."""
+        """The result files that go, with their sizes: those that no line names as well."""
         kept = {
             part.file for one in self.source.result_records if not self._is_of(one) for part in one.parts if part.file
         }
@@ -362,23 +282,19 @@ class _Redactor(Maker):
 
     # Files and lines
 
-    def copy_results(self) -> None:
-        """Copy the files of results that stay."""
-        names = [name for name, _ in result_files(self.old)]
-        if names:
-            (self.new / layout.RESULTS_FOLDER).mkdir(0o700)
-        for name in names:
-            if name not in self._going:
-                self.copy(name)
+    def going(self) -> Collection[str]:
+        """The files of the modules' results."""
+        return self._going
 
     def edited(self, writer: str, line: Line) -> list[dict[str, bytes]]:
-        """The lines that a line becomes, by their fields."""
-        record, fields = line.record, codec.fields_of(line.text)
-        if isinstance(record, Schema):
-            return self._schema_lines(writer, record, fields)
-        if isinstance(record, Event) and record.type == "segment":
-            return super().edited(writer, line)
-        return [{**fields, **{name: json.encode(value) for name, value in self._edits(record).items()}}]
+        """The lines that a line becomes: one of a schema may become several."""
+        if isinstance(line.record, Schema):
+            return self._schema_lines(writer, line.record, codec.fields_of(line.text))
+        return super().edited(writer, line)
+
+    def edits(self, fields: dict[str, bytes], record: Any) -> dict[str, bytes]:
+        """The fields of a line that become others, as they are spelled."""
+        return {name: json.encode(value) for name, value in self._edits(record).items()}
 
     def _edits(self, record: Any) -> dict[str, Any]:
         """The fields of a record that become others."""
@@ -460,18 +376,9 @@ class _Redactor(Maker):
         )
         return "redact", f"redacted {', '.join(self._modules)}", context
 
-    def write_manifest(self) -> None:
-        """Write `run.json`, and SHA256SUMS of an ended run."""
-        policy = Policy(durability="power", access=access_of(self.old))
-        found = manifest.read(self.old)
-        if found.error is not None:
-            found = structs.replace(found, error=_silent(found.error))
-        if self.source.state not in ENDED:
-            manifest.write(self.new, found, policy)
-            return
-        totals, segments = manifest.measure(self.new, [], 0, RowsThrough())
-        manifest.write(self.new, structs.replace(found, totals=totals, segments=segments), policy)
-        manifest.write_sums(self.new, policy)
+    def new_manifest(self, found: Manifest) -> Manifest:
+        """That without the message of an error."""
+        return found if found.error is None else structs.replace(found, error=_silent(found.error))
 
 
 def _of(schema: Schema, fields: list[Field]) -> Schema:

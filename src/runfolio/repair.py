@@ -7,49 +7,33 @@ that was killed leaves nothing that is taken for a run.
 from __future__ import annotations
 
 import os
-import platform
 import shutil
-import stat
-from contextlib import ExitStack
 from datetime import UTC, datetime
 from itertools import count, takewhile
 from os import PathLike
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
-from msgspec import Struct, json, to_builtins
+from msgspec import Struct
 
 from runfolio import codec, layout, manifest, provenance
 from runfolio import root as roots
+from runfolio.amendments import ENDED
 from runfolio.attempt import refuse_archive
 from runfolio.clock import in_utc
-from runfolio.errors import FormatError, UsageError
-from runfolio.files import beside, open_within, result_files, sync_folder, write_error
+from runfolio.errors import UsageError
+from runfolio.files import beside, result_files, sync_folder, write_error
+from runfolio.making import Maker
 from runfolio.policy import Policy, access_of
-from runfolio.records import (
-    Continued,
-    Event,
-    EventType,
-    Header,
-    Manifest,
-    Part,
-    Repair,
-    Result,
-    SegmentFile,
-    Snapshot,
-    Totals,
-    converted,
-)
+from runfolio.records import EventType, Manifest, Part, Repair, Result, Snapshot, Totals, converted
 from runfolio.run import Run
-from runfolio.salvage import Line, Salvage, metadata_of, parts_of
+from runfolio.salvage import Line, metadata_of, parts_of
 from runfolio.standing import RowsThrough
 from runfolio.verification import Verification, check, content_problem, is_alive
 from runfolio.version import __version__
 
 MOST_FINDINGS = 100
 """So many findings, and as many lost files, are told of in the repaired run, with the number of all."""
-
-_CHUNK = 1024 * 1024
 
 
 class Repaired(Struct, frozen=True, kw_only=True):
@@ -122,7 +106,7 @@ def _made(source: Run, found: Verification, temporary: Path, target: Path) -> Re
     missing = takewhile(lambda folder: not folder.exists(), temporary.parents)
     for folder in (*reversed([*missing]), temporary):
         folder.mkdir(0o700)
-    maker = Maker(source, found, temporary, target.name)
+    maker = _Repairer(source, found, temporary, target.name)
     maker.make()
     maker.take_modes()
     temporary.rename(target)
@@ -139,57 +123,15 @@ def _made(source: Run, found: Verification, temporary: Path, target: Path) -> Re
     )
 
 
-class Maker:
-    """Makes the folder of a run anew, of what is intact in another. Redactions make theirs by it too."""
+class _Repairer(Maker):
+    """Makes a run of all that is intact in a damaged one."""
 
     goes_on = True
-    """Whether the segment that tells of it goes on for the last one."""
 
     def __init__(self, source: Run, found: Verification, folder: Path, run_id: str) -> None:
-        self.lines = 0
-        self.files = 0
+        super().__init__(source, found, folder, run_id)
         self.left_out: list[str] = []
-        self.lines_left_out = 0
-        self.source = source
-        self._found = found
-        self.old = source._history.folder
-        self.new = folder
-        self.run_id = run_id
-        self.sound: set[Part] = set()
-        self._written: dict[str, list[SegmentFile]] = {}
-        self._salvage = Salvage(source)
-
-    def make(self) -> None:
-        """Fill the folder. Raises OSError, WriteError."""
-        self._copy_configurations()
-        self.copy_results()
-        timeline = self.source._history.timeline
-        for writer in self._salvage.writers:
-            self._write_segment(writer)
-        self._tell(timeline.attempts()[-1] if timeline.streams else None)
-        self.write_manifest()
-
-    def take_modes(self) -> None:
-        """Let every file and folder be for whom its original is; and be on the disk, as its name is."""
-        plain = stat.S_IMODE(self.old.stat().st_mode) & 0o666
-        for path in self.new.rglob("*"):
-            try:
-                mode = stat.S_IMODE((self.old / path.relative_to(self.new)).lstat().st_mode) & 0o777
-            except FileNotFoundError:
-                mode = plain
-            path.chmod(mode)
-        for folder in (self.new, self.new / layout.RESULTS_FOLDER):
-            if folder.is_dir():
-                sync_folder(folder)
-        self.new.chmod(stat.S_IMODE(self.old.stat().st_mode) & 0o777)
-
-    # Files
-
-    def _copy_configurations(self) -> None:
-        damaged = {finding.file for finding in self._found.findings}
-        for path in sorted(self.old.iterdir()):
-            if layout.is_config_name(path.name) and path.name not in damaged:
-                self.copy(path.name)
+        self._sound: set[Part] = set()
 
     def copy_results(self) -> None:
         """Copy the files of results, but those that are not what their lines say; one that no line names is kept."""
@@ -198,7 +140,7 @@ class Maker:
         for record in self.source.result_records:
             for part in record.parts:
                 if part.file is None:  # it was left out on purpose, so that nothing of it is lost
-                    self.sound.add(part)
+                    self._sound.add(part)
                 else:
                     parts.setdefault(part.file, []).append(part)
         if names:
@@ -206,146 +148,33 @@ class Maker:
         for name in names:
             digest = self.copy(name)
             sound = [part for part in parts.get(name, ()) if self._is_sound(part, digest)]
-            self.sound.update(sound)
+            self._sound.update(sound)
             if name in parts and not sound and digest is not None:
                 (self.new / name).unlink()
                 self.files -= 1
-        self.left_out = sorted(name for name, named in parts.items() if not self.sound.intersection(named))
+        self.left_out = sorted(name for name, named in parts.items() if not self._sound.intersection(named))
 
     def _is_sound(self, part: Part, digest: str | None) -> bool:
         return part.sha256 == digest and content_problem(self.new, part) is None
 
-    def copy(self, name: str) -> str | None:
-        """Copy one file and return its digest; None for what is no regular file, or can't be read to its end."""
-        from hashlib import sha256  # noqa: PLC0415  (loads OpenSSL; `show` asks for repairs alone)
-
-        try:
-            fd = open_within(self.old, name)
-        except (OSError, FormatError):
-            return None
-        path, digest = self.new / name, sha256()
-        with os.fdopen(fd, "rb") as old, path.open("xb") as new:
-            while chunk := _read(old):
-                digest.update(chunk)
-                new.write(chunk)
-            new.flush()
-            os.fsync(new.fileno())
-        if chunk is None:
-            path.unlink()
-            return None
-        self.files += 1
-        return digest.hexdigest()
-
-    # Lines
-
-    def _write_segment(self, writer: str) -> None:
-        """Write the intact lines of a writer, counted anew, each in the journal that it was in."""
-        lines = self._salvage.lines(writer)
-        if not lines:
-            return
-        with _Journals(self.new) as journals:
-            if not _is_header(lines[0].record):
-                journals.append(layout.journal_name("event", writer), self._lost_header(writer, lines))
-            for line in lines:
-                edited = self.edited(writer, line)
-                for fields in edited:
-                    journals.append(line.file, fields)
-                self.lines += len(edited)
-                self.lines_left_out += not edited
-            journals.sync()
-        self._written[writer] = journals.lengths()
-
     def edited(self, writer: str, line: Line) -> list[dict[str, bytes]]:
-        """The lines that a line becomes in the new run, by their fields; none if nothing of it is left."""
-        fields, record, known = codec.fields_of(line.text), line.record, self.source._history.schemas
-        if isinstance(record, Event) and record.type == "segment":
-            fields["context"] = self._header(writer, fields["context"], record)
-        elif isinstance(record, Snapshot):
-            fields["metadata"] = metadata_of(fields["metadata"], record, known)
-        elif isinstance(record, Result):
-            parts = parts_of(fields["parts"], record, known, self.sound)
-            if not parts:
-                return []
-            fields["parts"] = codec.array_of(parts)
-        return [fields]
+        """The lines that a line becomes: none if it is one of a result whose parts are all lost."""
+        if isinstance(line.record, Result) and not self._sound.intersection(line.record.parts):
+            return []
+        return super().edited(writer, line)
 
-    def _header(self, writer: str, text: bytes, record: Event) -> bytes:
-        found = converted(record.context, Header)
-        if found is None:
-            return json.encode(self._new_header(writer, None))
-        continues = None if found.continues is None else self._continued(found.continues.writer)
-        edited = {"run_id": self.run_id, "writer": writer, "continues": continues}
-        return codec.object_of(
-            {**codec.fields_of(text), **{name: json.encode(value) for name, value in edited.items()}}
-        )
-
-    def _continued(self, writer: str) -> Continued | None:
-        """Where a segment left another, as that one is now; None if nothing of it is there."""
-        files = self._written.get(writer)
-        return None if files is None else Continued(writer, files)
-
-    def _lost_header(self, writer: str, lines: list[Line]) -> dict[str, bytes]:
-        """A header in the place of one that is lost, at the time of the first line that has one."""
-        times = (line.record.timestamp for line in lines if hasattr(line.record, "timestamp"))
-        event = Event(
-            seq=1,
-            event_id=_first_event_id(writer),
-            timestamp=next(times, datetime.now(UTC)),
-            type="segment",
-            context=to_builtins(self._new_header(writer, None)),
-        )
-        return codec.fields_of(codec.encode(event))
-
-    def _new_header(self, writer: str, continues: Continued | None) -> Header:
-        """What is known of the run, by other writers' headers or by `run.json`, and this process."""
-        known: Any = next(iter(self._salvage.headers), self._salvage.manifest)
-        return Header(
-            format_version=layout.FORMAT_VERSION,
-            run_id=self.run_id,
-            name=known.name if known else None,
-            sequence=known.sequence if known else [],
-            tags=known.tags if known else [],
-            results=getattr(known, "results", "full"),
-            profile=getattr(known, "profile", "full"),
-            modules=getattr(known, "modules", []),
-            durability=getattr(known, "durability", "process"),
-            writer=writer,
-            host=platform.node(),
-            boot_id="",
-            pid=os.getpid(),
-            runfolio=__version__,
-            python=platform.python_version(),
-            continues=continues,
-        )
-
-    # What is told of it
-
-    def _tell(self, last: str | None) -> None:
-        """Write the segment of the repair, as the last of the run."""
-        writer = layout.token(8)
-        kind, message, context = self.telling()
-        contexts = {
-            "segment": to_builtins(
-                self._new_header(writer, self._continued(last) if last is not None and self.goes_on else None)
-            ),
-            kind: to_builtins(context),
-        }
-        with _Journals(self.new) as journals:
-            for number, (type_, one) in enumerate(contexts.items(), 1):
-                event = Event(
-                    seq=number,
-                    event_id=f"event-{writer}-{number:06d}",
-                    timestamp=datetime.now(UTC),
-                    type=type_,
-                    message=message if type_ == kind else None,
-                    context=one,
-                )
-                journals.append(layout.journal_name("event", writer), codec.fields_of(codec.encode(event)))
-            journals.sync()
+    def edits(self, fields: dict[str, bytes], record: Any) -> dict[str, bytes]:
+        """What of a snapshot and a result still names something."""
+        known = self.source._history.schemas
+        if isinstance(record, Snapshot):
+            return {"metadata": metadata_of(fields["metadata"], record, known)}
+        if isinstance(record, Result):
+            return {"parts": codec.array_of(parts_of(fields["parts"], record, known, self._sound))}
+        return {}
 
     def telling(self) -> tuple[EventType, str, Struct]:
         """The event that tells of it: type, message and context."""
-        found = self._found
+        found = self.found
         context = Repair(
             run_id=found.run_id,
             count=len(found.findings),
@@ -358,10 +187,10 @@ class Maker:
 
     def write_manifest(self) -> None:
         """Write `run.json` and SHA256SUMS."""
-        run, ended = self.source, self.source.state in ("completed", "failed")
+        run, ended = self.source, self.source.state in ENDED
         totals, segments = manifest.measure(self.new, [], 0, RowsThrough())
-        header = self._new_header("", None)
-        known = self._salvage.manifest
+        header = self.new_header("", None)
+        known = self.salvage.manifest
         found = Manifest(
             format_version=layout.FORMAT_VERSION,
             run_id=self.run_id,
@@ -384,57 +213,3 @@ class Maker:
         policy = Policy(durability="power", access=access_of(self.old))
         manifest.write(self.new, found, policy)
         manifest.write_sums(self.new, policy)
-
-
-class _Journals:
-    """The journals of one writer as they are written, under one count."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._seq = 0
-        self._open = ExitStack()
-        self._files: dict[str, BinaryIO] = {}
-        self._lines: dict[str, int] = {}
-
-    def __enter__(self) -> _Journals:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._open.close()
-
-    def append(self, name: str, fields: dict[str, bytes]) -> None:
-        """Write a line as the next one of the count."""
-        self._seq += 1
-        if name not in self._files:
-            self._files[name] = self._open.enter_context((self._folder / name).open("xb"))
-        self._files[name].write(codec.sealed({**fields, "seq": str(self._seq).encode()}))
-        self._lines[name] = self._lines.get(name, 0) + 1
-
-    def sync(self) -> None:
-        """Have all of it on the disk."""
-        for file in self._files.values():
-            file.flush()
-            os.fsync(file.fileno())
-
-    def lengths(self) -> list[SegmentFile]:
-        """How long each journal is."""
-        return [
-            SegmentFile(name, lines, (self._folder / name).stat().st_size)
-            for name, lines in sorted(self._lines.items())
-        ]
-
-
-def _read(file: BinaryIO) -> bytes | None:
-    """The next piece of a file, none at its end; None if the disk gives no more of it."""
-    try:
-        return file.read(_CHUNK)
-    except OSError:
-        return None
-
-
-def _is_header(record: Any) -> bool:
-    return isinstance(record, Event) and record.type == "segment"
-
-
-def _first_event_id(writer: str) -> str:
-    return "event-000001" if writer == layout.MAIN_WRITER else f"event-{writer}-000001"

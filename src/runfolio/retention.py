@@ -8,37 +8,26 @@ that does not say that it is one is left, one that holds anything else than a ru
 from __future__ import annotations
 
 import os
-import re
-import shutil
-import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from os import PathLike
 from pathlib import Path
-from stat import S_ISDIR, S_ISREG
 
 from msgspec import Struct, structs
 
-from runfolio import layout, manifest
+from runfolio import layout
 from runfolio.arguments import optional_text, texts
 from runfolio.catalog import RunRow, row_in, scan
 from runfolio.clock import SYSTEM, Clock
-from runfolio.errors import RunfolioError, UsageError
-from runfolio.files import locks, modes, write_error
-from runfolio.history import scan as records_of
-from runfolio.lock import probe
+from runfolio.errors import UsageError
+from runfolio.files import write_error
 from runfolio.quantities import byte_count, span
-from runfolio.records import Header, State, converted
+from runfolio.records import State
+from runfolio.removal import alone_under, clear, going_name, is_going, reason_to_stay, stranger
 from runfolio.spelling import size as written_size
 from runfolio.spelling import stamp
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
-
-_GOING = re.compile(r"\..+\.[a-z0-9]{8}\.going")
 _LIVE = ("in_progress", "not_started")
 _LONGEST = timedelta(days=365_000)
 _BATCH = 1000
@@ -126,7 +115,7 @@ def prune(
     goners: list[Goner] = []
     left: list[Left] = []
     for row, why in rules.going(chosen):
-        reason = _reason_to_stay(Path(row.folder), row.state)
+        reason = reason_to_stay(Path(row.folder), row.state)
         if reason is None:
             goners.append(_goner(row, why))
         else:
@@ -154,8 +143,8 @@ def remove(pruning: Pruning) -> Pruning:
     if pruning.runs or root.is_dir():
         with alone_under(root) as fd:
             for name in sorted(path.name for path in root.iterdir()):
-                if _GOING.fullmatch(name) and stranger(root / name) is None:
-                    _clear(fd, name)
+                if is_going(name) and stranger(root / name) is None:
+                    clear(fd, name)
             for first in range(0, len(pruning.runs), _BATCH):
                 gone += _remove(root, fd, pruning.runs[first : first + _BATCH], left)
     return structs.replace(pruning, runs=gone, left=left, bytes=sum(one.bytes for one in gone), removed=True)
@@ -217,72 +206,6 @@ def _goner(row: RunRow, why: str) -> Goner:
     )
 
 
-def _reason_to_stay(folder: Path, state: State | None) -> str | None:
-    """Why a folder is not to be removed; None if it may."""
-    try:
-        alive = next((life for _, path in locks(folder) if (life := probe(path, time.time())).alive), None)
-        if alive is not None:
-            return f"it is written to: {alive.reason}"
-        if state is None or not _is_told(folder):
-            return "it can't be read as a run"
-        foreign = stranger(folder)
-    except (RunfolioError, OSError) as error:
-        return f"it can't be read: {error}"
-    return None if foreign is None else f"it holds {foreign}, which is no file of a run"
-
-
-def _is_told(folder: Path) -> bool:
-    """Whether a folder says of itself that it is a run: by its `run.json`, or the first line of its writer."""
-    with suppress(RunfolioError):
-        manifest.read(folder)
-        return True
-    first = next(iter(records_of(folder, "event", layout.MAIN_WRITER)), None)
-    return converted(getattr(first, "context", None), Header) is not None
-
-
-def stranger(folder: Path) -> str | None:
-    """The first name in a run folder that is no file of a run; None if there is none. Raises OSError."""
-    for name, mode in modes(folder).items():
-        if name == layout.RESULTS_FOLDER and S_ISDIR(mode):
-            inner = modes(folder / name).items()
-            found = (below for below, mode in inner if not (S_ISREG(mode) and _is_result(below)))
-            first = next(found, None)
-            if first is not None:
-                return f"{name}/{first}"
-        elif not (S_ISREG(mode) and (layout.is_own(name) or _is_temporary(name))):
-            return name
-    return None
-
-
-def _is_result(name: str) -> bool:
-    return layout.is_result_name(f"{layout.RESULTS_FOLDER}/{name}") or _is_temporary(name)
-
-
-def _is_temporary(name: str) -> bool:
-    return name.startswith(".") and name.endswith(".tmp")
-
-
-@contextmanager
-def alone_under(root: Path) -> Iterator[int]:
-    """A descriptor of the root for the one process that removes runs under it."""
-    try:
-        fd = os.open(root, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0))
-    except OSError as error:
-        raise write_error(error, root) from error
-    try:
-        if fcntl is not None:
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                what = f"another process is removing runs under {root}"
-                raise UsageError(what, remedy="wait until it has ended") from error
-            except OSError:  # a file system without locks
-                pass
-        yield fd
-    finally:
-        os.close(fd)
-
-
 def _remove(root: Path, fd: int, goners: list[Goner], left: list[Left]) -> list[Goner]:
     """Remove some runs: they get their other names first, and when these are on the disk they go."""
     going: list[tuple[Goner, str]] = []
@@ -293,7 +216,7 @@ def _remove(root: Path, fd: int, goners: list[Goner], left: list[Left]) -> list[
     with suppress(OSError):  # not every file system can
         os.fsync(fd)
     for goner, name in going:
-        error = _clear(fd, name)
+        error = clear(fd, name)
         if error is not None:
             left.append(Left(goner.folder, f"it is no run any more, but not all of it could be removed: {error}"))
     return [goner for goner, _ in going]
@@ -302,19 +225,19 @@ def _remove(root: Path, fd: int, goners: list[Goner], left: list[Left]) -> list[
 def _put_away(root: Path, fd: int, goner: Goner, left: list[Left]) -> str | None:
     """Give a run the name of one that goes; None if it stays after all."""
     folder = Path(goner.folder)
-    name, other = folder.name, f".{folder.name}.{layout.token(8)}.going"
+    name, other = folder.name, going_name(folder.name)
     row = row_in(str(folder))
     if row is None:
         return None  # somebody removed it
     same = (row.state, row.start_time) == (goner.state, goner.start_time)
-    reason = _reason_to_stay(folder, row.state) if same else f"it is {row.state} now"
+    reason = reason_to_stay(folder, row.state) if same else f"it is {row.state} now"
     if reason is None:
         try:
             os.rename(name, other, src_dir_fd=fd, dst_dir_fd=fd)
         except OSError as error:
             reason = f"it can't be removed: {error.strerror}"
         else:
-            reason = _reason_to_stay(root / other, row.state)  # somebody may have begun to write just then
+            reason = reason_to_stay(root / other, row.state)  # somebody may have begun to write just then
             if reason is not None:
                 _put_back(fd, other, name)
     if reason is not None:
@@ -327,12 +250,3 @@ def _put_back(fd: int, other: str, name: str) -> None:
         os.rename(other, name, src_dir_fd=fd, dst_dir_fd=fd)
     except OSError as error:
         raise write_error(error, Path(name)) from error
-
-
-def _clear(fd: int, name: str) -> str | None:
-    """Remove a folder below the root, following no link; why that failed, or None."""
-    try:
-        shutil.rmtree(name, dir_fd=fd)
-    except OSError as error:
-        return error.strerror or str(error)
-    return None

@@ -66,10 +66,13 @@ def verify(run: str | PathLike[str], *, root: str | PathLike[str] | None = None)
     return check(Run(roots.find(run, root)))
 
 
-def check(run: Run) -> Verification:
-    """The same for a run that was loaded. Raises FormatError if this process can open no more files."""
+def check(run: Run, *, results: bool = True) -> Verification:
+    """The same for a run that was loaded; without `results` the contents of their files are not read.
+
+    Raises FormatError if this process can open no more files.
+    """
     try:
-        return _Check(run).verification()
+        return _Check(run, results=results).verification()
     except OSError as error:
         raise unreadable(error, run._history.folder) from error
 
@@ -120,11 +123,11 @@ def _report_problem(folder: Path, file: str) -> str | None:
 class _Check:
     """One check of one run."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, *, results: bool) -> None:
         self._run = run
         self._folder = run._history.folder
         self._alive = is_alive(run)
-        self._has_results = S_ISDIR(dict(_entries(self._folder)).get(layout.RESULTS_FOLDER, 0))
+        self._has_results = results and S_ISDIR(dict(_entries(self._folder)).get(layout.RESULTS_FOLDER, 0))
         self._findings: dict[Finding, None] = {}
         self._notes: dict[Finding, None] = {}
         self._digests: dict[str, str] = {}
