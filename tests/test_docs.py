@@ -381,6 +381,7 @@ FIELD_TABLES = [
     ("### 6.6 Events field of a repair", jsonschema.generate("event")["$defs"]["Repair"]),
     ("### 6.6 Events field of an amendment", jsonschema.generate("event")["$defs"]["Amendment"]),
     ("### 6.6 Events field of a redaction", jsonschema.generate("event")["$defs"]["Redaction"]),
+    ("### 6.6 Events field of a pruning", jsonschema.generate("event")["$defs"]["Pruned"]),
     ("## 11. run.json field", jsonschema.generate("run")),
 ]
 

@@ -23,6 +23,7 @@ from runfolio.errors import WriteError, WriteWarning
 from runfolio.records import EventType
 from runfolio.redaction import redact
 from runfolio.repair import repair
+from runfolio.retention import prune, remove
 
 COMMITTED = Path(__file__).parent.parent / "schemas"
 KINDS = list(jsonschema.TYPES)
@@ -91,10 +92,11 @@ def record_repair(folder: Path) -> Path:
 
 
 def record_amended(folder: Path, people: pd.DataFrame) -> Path:
-    """Record a run, redact it, and amend it in every way."""
+    """Record a run, prune its data, redact it, and amend it in every way."""
     with Status(root=folder / "amended") as status, status.step("Loader", "csv") as step:
         step.result(people)
     assert status.folder is not None
+    remove(prune(folder / "amended", keep_last=0, data_only=True))
     redact(status.folder, modules=["Loader"])
     rename(status.folder, "other")
     tag(status.folder, "kept", remove=["new"])

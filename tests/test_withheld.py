@@ -55,7 +55,10 @@ def test_a_line_with_neither_file_nor_reason_is_damaged(tmp_path: Path) -> None:
     assert not run.results
 
 
-@pytest.mark.parametrize(("reason", "told"), [("schema", "was not stored"), ("redacted", "was removed"), ("x", ": x")])
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [("schema", "was not stored"), ("redacted", "was removed"), ("pruned", "was pruned"), ("x", ": x")],
+)
 def test_asking_for_withheld_data_names_the_module_and_the_reason(tmp_path: Path, reason: str, told: str) -> None:
     stored = load_run(withheld(tmp_path, reason)).results["Loader[a]"]
     assert stored.is_withheld

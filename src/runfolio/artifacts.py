@@ -152,6 +152,10 @@ def withheld_error(record: Result, reason: str) -> WithheldError:
             f"was not stored: {results} are recorded by their schema alone",
             "its schema is there; to have the data stored, run again with results='full' for it",
         ),
+        "pruned": (
+            "was pruned: it was removed to free its space",
+            "its schema is there; to have the data, run again",
+        ),
         "redacted": (f"was removed: {results} were redacted", "its schema is there; to have the data, run again"),
     }.get(reason, (f"is withheld: {reason}", "its schema is there"))
     return WithheldError(f"the data of {record.key!r} {what}", reason=reason, remedy=remedy, key=record.key)

@@ -352,7 +352,7 @@ def _elapsed(run: Run, clock: Clock) -> float | None:
 
 def last_time(run: RunView) -> datetime | None:
     """When a run recorded last; what was amended later is no part of what it did, nor is the first line of a writer."""
-    events = [event for event in run.events if event.type not in ("segment", "repair", "amend", "redact")]
+    events = [event for event in run.events if event.type not in ("segment", "repair", "amend", "redact", "prune")]
     last = [records[-1].timestamp for records in (events, run.snapshots, run.changes) if records]
     return in_utc(max(last, default=None))
 

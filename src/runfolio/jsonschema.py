@@ -26,6 +26,7 @@ from runfolio.records import (
     Lost,
     Manifest,
     Provenance,
+    Pruned,
     Redaction,
     Repair,
 )
@@ -43,6 +44,7 @@ CONTEXTS: dict[str, Any] = {
     "repair": Repair,
     "amend": Amendment,
     "redact": Redaction,
+    "prune": Pruned,
 }
 """The types of event whose context is of a fixed form, and that form."""
 

@@ -28,7 +28,19 @@ T = TypeVar("T")
 
 State = Literal["not_started", "in_progress", "completed", "failed", "interrupted"]
 EventType = Literal[
-    "segment", "state", "step", "progress", "log", "restore", "config", "input", "lost", "repair", "amend", "redact"
+    "segment",
+    "state",
+    "step",
+    "progress",
+    "log",
+    "restore",
+    "config",
+    "input",
+    "lost",
+    "repair",
+    "amend",
+    "redact",
+    "prune",
 ]
 Outcome = Literal["completed", "failed"]
 Format = Literal["parquet", "json"]
@@ -199,7 +211,8 @@ class Part(Subscriptable, frozen=True, kw_only=True):
     `pandas.Series`, `pyarrow.Table`, `pyarrow.RecordBatch`, `polars.DataFrame`, `batches of` one of these, or `report`.
 
     `withheld` says why the data is not in the folder though nothing is missing: `schema` where it was never written,
-    `redacted` where it was removed later. `file`, `bytes` and `sha256` are null then, and only then.
+    `redacted` where it was removed later, `pruned` where that was to free its space. `file`, `bytes` and `sha256` are
+    null then, and only then.
     """
 
     name: str | None
@@ -473,6 +486,17 @@ class Redaction(Struct, frozen=True, kw_only=True):
     bytes: Count
     schemas: Count
     errors: Count
+
+
+class Pruned(Struct, frozen=True, kw_only=True):
+    """The `context` of an event of type `prune`: the data of results that was removed.
+
+    `results` counts the parts of results that are withheld since, `files` and `bytes` the files that went.
+    """
+
+    results: Count
+    files: Count
+    bytes: Count
 
 
 class Continued(Struct, frozen=True):

@@ -68,3 +68,15 @@ def test_what_is_left_is_told(cli: Cli, folders):
     (folders[0] / "notes.txt").touch()
     result = cli("prune", "--keep-last", "1", "--dry-run")
     assert f"left {folders[0]}: it holds notes.txt, which is no file of a run" in result.stdout
+
+
+def test_data_only_keeps_the_runs(cli: Cli, folders):
+    result = cli("prune", "--keep-last", "1", "--data-only", "--yes")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[-1].startswith("removed the data of 2 runs, ")
+    assert list(list_runs()["run_id"]) == [folder.name for folder in reversed(folders)]
+    assert "withheld (pruned)" in cli("show", folders[0].name).stdout
+    assert "pruned the data of " in cli("tail", folders[0].name).stdout
+    assert "would go" not in cli("prune", "--keep-last", "1", "--data-only", "--dry-run").stdout.replace(
+        "nothing would", ""
+    )

@@ -32,6 +32,7 @@ _COLUMNS = (
 )
 @click.option("--name", metavar="TEXT", help="Only runs of such a name: a part of it, or a pattern such as 'night*'.")
 @click.option("--tag", "tags", metavar="TAG", multiple=True, help="Only runs with this tag; repeatable.")
+@click.option("--data-only", is_flag=True, help="Remove the stored tables of these runs alone; all records stay.")
 @click.option("--dry-run", is_flag=True, help="Show what would go, and remove nothing.")
 @click.option("--yes", is_flag=True, help="Remove without asking.")
 @root_option
@@ -44,6 +45,7 @@ def command(
     states: Sequence[str],
     name: str | None,
     tags: Sequence[str],
+    data_only: bool,
     dry_run: bool,
     yes: bool,
     root: str | None,
@@ -55,14 +57,25 @@ def command(
     --older-than or --max-size name, and without these two all of them. Runs in progress never go, nor does anything
     that is no run, or that holds files that are none of a run's. A run is there whole or gone, however this ends.
 
+    With --data-only the runs stay with all that was recorded, schemas, statistics and reports too; only the stored
+    tables of their results go.
+
     \b
     Examples:
       runfolio prune --keep-last 20 --dry-run
       runfolio prune --state failed --older-than 30d --yes
       runfolio prune --name 'night*' --max-size 10GB
+      runfolio prune --older-than 90d --data-only --dry-run
     """  # noqa: D301  (\b is click's: it keeps the lines that follow)
     found = prune(
-        root, keep_last=keep_last, older_than=older_than, max_size=max_size, state=list(states), name=name, tags=tags
+        root,
+        keep_last=keep_last,
+        older_than=older_than,
+        max_size=max_size,
+        state=list(states),
+        name=name,
+        tags=tags,
+        data_only=data_only,
     )
     if as_json and not (yes or dry_run):
         raise click.UsageError("--json does not ask: give --yes or --dry-run as well")
@@ -99,10 +112,15 @@ def _print(on: Page, found: Pruning) -> None:
 
 
 def _told(found: Pruning) -> str:
-    return f"{counted(len(found.runs), 'run')}, {size(found.bytes)}"
+    return f"{_what(found)}, {size(found.bytes)}"
 
 
 def _is_agreed(found: Pruning) -> bool:
     if not sys.stdin.isatty():
         raise click.UsageError("nobody is there to ask: give --yes, or --dry-run to look only")
-    return click.confirm(f"Remove {counted(len(found.runs), 'run')} for good?", default=False)
+    return click.confirm(f"Remove {_what(found)} for good?", default=False)
+
+
+def _what(found: Pruning) -> str:
+    runs = counted(len(found.runs), "run")
+    return f"the data of {runs}" if found.data_only else runs

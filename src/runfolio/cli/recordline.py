@@ -21,6 +21,7 @@ from runfolio.records import (
     Input,
     Lost,
     Metadata,
+    Pruned,
     Redaction,
     Repair,
     Result,
@@ -256,6 +257,13 @@ def _redact(event: Event) -> Texts | None:
     return (f"redacted {', '.join(found.modules)}: {counted(found.results, 'result')}, {size(found.bytes)} removed",)
 
 
+def _prune(event: Event) -> Texts | None:
+    found = converted(event.context, Pruned)
+    if found is None:
+        return None
+    return (f"pruned the data of {counted(found.results, 'result')}: {size(found.bytes)} removed",)
+
+
 _EVENT_TELLERS: dict[str, Callable[[Event], Texts | None]] = {
     "segment": _segment,
     "state": _state,
@@ -269,4 +277,5 @@ _EVENT_TELLERS: dict[str, Callable[[Event], Texts | None]] = {
     "repair": _repair,
     "amend": _amend,
     "redact": _redact,
+    "prune": _prune,
 }

@@ -36,7 +36,7 @@ from runfolio.steptable import StepRow, steps_of
 MOST = 20
 """So many rows of one kind are shown of one step, and so many findings; --json has all."""
 
-_LATER = ("amend", "redact")
+_LATER = ("amend", "redact", "prune")
 """The events of what was done to a run later."""
 
 _STEP_COLUMNS = (
