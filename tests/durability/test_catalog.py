@@ -9,8 +9,9 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from runfolio import Status, list_runs
-from runfolio.catalog import scan
+from runfolio import Status, layout, list_runs
+from runfolio.catalog import RunRow, scan
+from runfolio.index import read
 
 PROCESSES = 8
 STILL = 40
@@ -66,12 +67,14 @@ def test_what_stands_still_is_listed_once_while_others_come_go_and_move(tmp_path
         subprocess.Popen([sys.executable, "-c", _WORKER, str(root), str(seed)], stdout=subprocess.PIPE, text=True)
         for seed in range(PROCESSES)
     ]
-    lists = others = missed = 0
+    lists = others = missed = indexed = 0
     try:
         for worker in workers:
             assert worker.stdout.readline() == "begun\n"
         while time.monotonic() - begun < size(6, 600) or lists < 5:
-            rows = list(scan(root))
+            if lists % 3 == 0:
+                (root / layout.INDEX_FILE).unlink(missing_ok=True)
+            rows = list(scan(root, index=lists % 3 == 1))  # without an index, making it, and by it
             folders = Counter(row.folder for row in rows)
             assert max(folders.values()) == 1, "a run is listed twice"
             assert still <= set(folders), "a run that stood still is missing"
@@ -79,6 +82,7 @@ def test_what_stands_still_is_listed_once_while_others_come_go_and_move(tmp_path
             assert told == {("completed", None, "still")}
             lists, others = lists + 1, others + len(rows) - STILL
             missed += naive(root)
+            indexed += len(read(root, RunRow) or ())
             assert all(worker.poll() is None for worker in workers)
         assert len(list_runs(root)) >= STILL
     finally:
@@ -88,8 +92,9 @@ def test_what_stands_still_is_listed_once_while_others_come_go_and_move(tmp_path
             worker.stdout.close()
     assert others > 0, "nothing happened beside"
     assert missed > 0, "nothing was ever in the way"
+    assert indexed > STILL, "the index was never there"
     tally(
-        test=f"listing {STILL} runs while {PROCESSES} processes create, finish, delete and move others",
+        test=f"listing {STILL} runs, also by an index, while {PROCESSES} processes create, finish, delete and move others",
         trials=lists,
         faults=others,
         acknowledged=lists * STILL,

@@ -14,7 +14,7 @@ from typing import Any
 from beside.jobs import Sizes
 
 Findings = dict[str, Any]
-RESULTS = Path(__file__).parents[2] / "results" / "peers-2026-11-23.json"
+RESULTS = Path(__file__).parents[2] / "results" / "peers-2026-11-24.json"
 
 
 def begun(path: Path, sizes: Sizes, *, quick: bool) -> Findings:
