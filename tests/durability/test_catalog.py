@@ -94,7 +94,7 @@ def test_what_stands_still_is_listed_once_while_others_come_go_and_move(tmp_path
     assert missed > 0, "nothing was ever in the way"
     assert indexed > STILL, "the index was never there"
     tally(
-        test=f"listing {STILL} runs, also by an index, while {PROCESSES} processes create, finish, delete and move others",
+        test=f"listing {STILL} runs, also by index, while {PROCESSES} processes create, finish, delete and move others",
         trials=lists,
         faults=others,
         acknowledged=lists * STILL,
