@@ -21,6 +21,7 @@ from .cuts import cut_at_calls
 from .damage import record_interrupted
 from .test_redaction import sums_hold
 
+REPORTS = ["count-rows.json", "evaluator-quality.parquet"]
 TABLE, REPORT = "Loader[csv]", "Loader[csv]_Splitter[half]_Count[rows]"
 
 
@@ -34,6 +35,8 @@ def record(*, name: str = "people", fails: bool = False, rows: int = 50) -> Path
         step.result({"train": frame, "test": frame.iloc[:5]})
     with status.step("Count", "rows", data=frame) as step:
         step.result({"rows": rows, "share": 0.5})
+    with status.step("Evaluator", "quality", data=frame) as step:
+        step.result(pd.DataFrame({"score": [0.25, 0.75]}, index=["ks", "tv"]))
     status.fail("no") if fails else status.complete()
     assert status.folder is not None
     return status.folder
@@ -72,8 +75,8 @@ def test_reports_stay_and_runs_are_compared_by_them():
     before = compare_runs([folder])
     assert emptied(folder) == 1
     assert load_run(folder).results[REPORT]["data"] == {"rows": 50, "share": 0.5}
-    told = [name for name in before.columns if "share" in name or "rows" in name]
-    assert told
+    told = [name for name in before.columns if "share" in name or "rows" in name or "score" in name]
+    assert any("share" in name for name in told) and any("score" in name for name in told)
     pd.testing.assert_frame_equal(compare_runs([folder])[told], before[told])
 
 
@@ -85,12 +88,12 @@ def test_tables_are_withheld_and_readers_say_why():
     with pytest.raises(WithheldError, match="was pruned") as caught:
         stored["data"]
     assert (caught.value.reason, caught.value.key) == ("pruned", TABLE)
-    assert [Path(name).suffix for name, _ in result_files(folder)] == [".json"]
+    assert sorted(Path(name).name[7:] for name, _ in result_files(folder)) == REPORTS
 
 
 def test_the_run_is_sound_and_tells_what_went():
     folder = record()
-    tables = [size for name, size in result_files(folder) if not name.endswith(".json")]
+    tables = [size for name, size in result_files(folder) if Path(name).name[7:] not in REPORTS]
     emptied(folder)
     assert verify(folder).findings == []
     assert sums_hold(folder)
@@ -98,7 +101,7 @@ def test_the_run_is_sound_and_tells_what_went():
     assert converted(event.context, Pruned) == Pruned(results=3, files=len(tables), bytes=sum(tables))
     assert "removed the data of 3 results" in event.message
     (row,) = list_runs(folder.parent).itertuples()
-    assert (row.results, row.bytes) == (3, sum(path.stat().st_size for path in folder.rglob("*") if _counts(path)))
+    assert (row.results, row.bytes) == (4, sum(path.stat().st_size for path in folder.rglob("*") if _counts(path)))
 
 
 def _counts(path: Path) -> bool:
@@ -107,7 +110,7 @@ def _counts(path: Path) -> bool:
 
 def test_what_is_freed_is_told_before():
     folder = record()
-    tables = sum(size for name, size in result_files(folder) if not name.endswith(".json"))
+    tables = sum(size for name, size in result_files(folder) if Path(name).name[7:] not in REPORTS)
     found = prune(keep_last=0, data_only=True)
     assert (found.bytes, [run.bytes for run in found.runs]) == (tables, [tables])
 

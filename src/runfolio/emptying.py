@@ -1,7 +1,8 @@
 """Emptying: the stored tables of a run removed, and all that was recorded of them kept.
 
-Reports stay as well, for they are small and are what runs are compared by. Lines of results say that their data was
-pruned, so that the folder is made anew and takes the old one's place at one instant: see `runfolio.exchange`.
+Reports stay as well, for they are small and are what runs are compared by: see `runfolio.reports`. Lines of results say
+that their data was pruned, so that the folder is made anew and takes the old one's place at one instant: see
+`runfolio.exchange`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from runfolio.exchange import exchange, fit
 from runfolio.files import result_files
 from runfolio.making import Maker
 from runfolio.records import EventType, Part, Pruned, Result
+from runfolio.reports import is_report
 from runfolio.run import Run
 from runfolio.spelling import counted, size
 from runfolio.verification import Verification
@@ -31,7 +33,7 @@ _DONE = "emptied"
 
 def tables_of(run: Run) -> dict[str, int]:
     """The files that go when a run is emptied, with their sizes: all of results but reports."""
-    kept = {part.file for record in run.result_records for part in record.parts if not _is_table(part)}
+    kept = {part.file for record in run.result_records for part in record.parts if is_report(record.path, part)}
     return {name: size for name, size in result_files(run._history.folder) if name not in kept}
 
 
@@ -62,13 +64,15 @@ class _Emptier(Maker):
         """The parts of a result without the files that go."""
         if not isinstance(record, Result):
             return {}
-        return {"parts": json.encode([_emptied(part) if _is_table(part) else part for part in record.parts])}
+        return {
+            "parts": json.encode([part if is_report(record.path, part) else _emptied(part) for part in record.parts])
+        }
 
     def told(self) -> Pruned:
         """What went."""
-        parts = [part for record in self.source.result_records for part in record.parts if _is_table(part)]
+        parts = ((record.path, part) for record in self.source.result_records for part in record.parts)
         return Pruned(
-            results=sum(part.file is not None for part in parts),
+            results=sum(part.file is not None and not is_report(path, part) for path, part in parts),
             files=len(self._tables),
             bytes=sum(self._tables.values()),
         )
@@ -77,10 +81,6 @@ class _Emptier(Maker):
         """The event that tells of it."""
         found = self.told()
         return "prune", f"removed the data of {counted(found.results, 'result')}, {size(found.bytes)}", found
-
-
-def _is_table(part: Part) -> bool:
-    return part.format != "json"
 
 
 def _emptied(part: Part) -> Part:

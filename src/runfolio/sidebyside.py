@@ -19,6 +19,7 @@ from runfolio.comparison import configuration_of, in_tree_order, leaves, outcome
 from runfolio.errors import NotFoundError, RunfolioError, UsageError
 from runfolio.provenance import SEED
 from runfolio.records import Part, Path, Subscriptable
+from runfolio.reports import MOST_NUMBERS, is_report
 from runfolio.run import load_run
 from runfolio.standing import key_of
 from runfolio.view import RunView
@@ -31,14 +32,10 @@ if TYPE_CHECKING:
 Kind = Literal["parameters", "seconds", "rows", "reports"]
 KINDS: tuple[Kind, ...] = ("parameters", "seconds", "rows", "reports")
 
-MOST_NUMBERS = 500
-"""So many numbers of one report are told; a frame of more cells is none."""
-
 MOST_BYTES = 4 * 1024 * 1024
 """A report that is larger is not read."""
 
 _MOST_DIGITS = 400
-_REPORTING = ("Describer", "Evaluator")
 _RUN_COLUMNS = {
     "run_id": "string",
     "name": "string",
@@ -253,7 +250,7 @@ def _reports(run: RunView, label: str, notes: list[str]) -> Iterator[tuple[str, 
     """The numbers of all reports, and of small frames of modules that describe data."""
     for key, stored in run.results.items():
         for part in stored.record.parts:
-            if not _is_report(stored.record.path, part):
+            if not _is_told(stored.record.path, part):
                 continue
             try:
                 found = list(_numbers_of(stored, part))
@@ -266,13 +263,8 @@ def _reports(run: RunView, label: str, notes: list[str]) -> Iterator[tuple[str, 
             yield from ((_joined(place, name), value) for name, value in found[:MOST_NUMBERS])
 
 
-def _is_report(path: Path, part: Part) -> bool:
-    if part.bytes is None:  # its data is withheld
-        return False
-    if part.format == "json":
-        return part.bytes <= MOST_BYTES
-    small = (part.rows or 0) * (part.columns or 0) <= MOST_NUMBERS and part.bytes <= MOST_BYTES
-    return small and bool(path) and path[-1].module_name in _REPORTING
+def _is_told(path: Path, part: Part) -> bool:
+    return part.bytes is not None and part.bytes <= MOST_BYTES and is_report(path, part)  # or its data is withheld
 
 
 def _numbers_of(stored: StoredResult, part: Part) -> Iterator[tuple[str, float]]:
