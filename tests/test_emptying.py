@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import sys
 from pathlib import Path
@@ -9,9 +10,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from runfolio import Executor, Status, exchange, list_runs, load_run
+from runfolio import Executor, Status, exchange, list_runs, load_run, making, salvage
 from runfolio.errors import WithheldError
 from runfolio.files import result_files
+from runfolio.journal import Tail
 from runfolio.records import Pruned, converted
 from runfolio.retention import prune, remove
 from runfolio.sidebyside import compare_runs
@@ -218,6 +220,32 @@ def test_a_kill_at_any_call_leaves_one_whole_run():
         assert [path.name for path in copy.parent.iterdir()] == [copy.name]
     assert len(seen) > 20
     assert seen == sorted(seen) and set(seen) == {False, True}  # from one instant on it has no tables
+
+
+@pytest.mark.parametrize("unread", ["count-rows.json", "events.jsonl", "changes.jsonl"])
+def test_what_can_not_be_read_just_then_is_not_lost(unread: str, monkeypatch: pytest.MonkeyPatch):
+    folder = record()
+    before = contents(folder)
+    copy, made = making.open_within, salvage.Tail
+
+    def no_descriptor(path: Path, name: str) -> int:
+        if name.endswith(unread):
+            raise OSError(errno.EMFILE, "Too many open files")
+        return copy(path, name)
+
+    def no_tail(path: Path) -> Tail:
+        if path.name == unread:
+            raise OSError(errno.EMFILE, "Too many open files")
+        return made(path)
+
+    monkeypatch.setattr(making, "open_within", no_descriptor)
+    monkeypatch.setattr(salvage, "Tail", no_tail)
+    done = remove(prune(keep_last=0, data_only=True))
+    monkeypatch.undo()
+    assert (done.runs, len(done.left)) == ([], 1)
+    assert "read" in done.left[0].why
+    assert contents(folder) == before
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]
 
 
 def test_files_that_no_line_names_go_as_well():

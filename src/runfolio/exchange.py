@@ -19,7 +19,7 @@ from typing import TypeVar
 
 from runfolio import layout
 from runfolio.amendments import policy_of
-from runfolio.errors import UsageError
+from runfolio.errors import DamageError, UsageError
 from runfolio.files import sync_folder, write_error
 from runfolio.making import Maker
 from runfolio.removal import going_name, is_going, stranger
@@ -69,7 +69,8 @@ def exchange(folder: Path, done: str, maker: Callable[[Run, Path], Made]) -> Mad
     """Make the folder anew while nobody else can begin to write to the old one, and let it take that one's place.
 
     `maker` is given the run as it is then, and the new folder. Who calls this is alone in amending the run. Raises
-    UsageError if someone writes to it, or where folders can't be exchanged; WriteError.
+    UsageError if someone writes to it, or where folders can't be exchanged; DamageError if not all of it could be read;
+    WriteError.
     """
     temporary = folder.with_name(going_name(folder.name))
     guard = Segment(folder, layout.token(8), policy_of(Run(folder)))
@@ -80,6 +81,7 @@ def exchange(folder: Path, done: str, maker: Callable[[Run, Path], Made]) -> Mad
         made = maker(source, temporary)
         temporary.mkdir(0o700)
         made.make()
+        _refuse_loss(source, made)
         made.take_modes()
         _exchange(temporary, folder)
         sync_folder(folder.parent)
@@ -90,6 +92,17 @@ def exchange(folder: Path, done: str, maker: Callable[[Run, Path], Made]) -> Mad
     finally:
         guard.discard()
         _remove(temporary)
+
+
+def _refuse_loss(source: Run, made: Maker) -> None:
+    """Raise DamageError unless every line of the run was taken: the old folder goes, with whatever was not."""
+    lines = sum(tail.lines for _, tail in source._history.tails())
+    if source.damage or made.taken != lines:
+        raise DamageError(
+            f"{source.folder} could not be read whole: {made.taken:,} of {lines:,} lines",
+            remedy="nothing was changed: see `runfolio verify`, and try again",
+            file=str(source.folder),
+        )
 
 
 def sweep(folder: Path) -> None:

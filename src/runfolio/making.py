@@ -19,7 +19,7 @@ from msgspec import Struct, json, structs, to_builtins
 
 from runfolio import codec, layout, manifest
 from runfolio.amendments import ENDED
-from runfolio.errors import FormatError
+from runfolio.errors import DamageError, FormatError
 from runfolio.files import open_within, result_files, sync_folder
 from runfolio.policy import Policy, access_of
 from runfolio.records import (
@@ -48,6 +48,7 @@ class Maker:
 
     def __init__(self, source: Run, found: Verification, folder: Path, run_id: str) -> None:
         self.lines = 0
+        self.taken = 0
         self.files = 0
         self.lines_left_out = 0
         self.source = source
@@ -88,7 +89,7 @@ class Maker:
         damaged = {finding.file for finding in self.found.findings}
         for path in sorted(self.old.iterdir()):
             if layout.is_config_name(path.name) and path.name not in damaged:
-                self.copy(path.name)
+                self.take(path.name)
 
     def copy_results(self) -> None:
         """Copy the files of results that stay."""
@@ -97,11 +98,16 @@ class Maker:
         if names:
             (self.new / layout.RESULTS_FOLDER).mkdir(0o700)
         for name in names:
-            self.copy(name)
+            self.take(name)
 
     def going(self) -> Collection[str]:
         """The files of results that are not taken over."""
         return ()
+
+    def take(self, name: str) -> None:
+        """Copy one file that is to stay. Raises DamageError if it can't be read."""
+        if self.copy(name) is None:
+            raise DamageError(f"{self.old / name} can't be read", remedy="see `runfolio verify`", file=name)
 
     def copy(self, name: str) -> str | None:
         """Copy one file and return its digest; None for what is no regular file, or can't be read to its end."""
@@ -129,6 +135,7 @@ class Maker:
     def _write_segment(self, writer: str) -> None:
         """Write the intact lines of a writer, counted anew, each in the journal that it was in."""
         lines = self.salvage.lines(writer)
+        self.taken += len(lines)
         if not lines:
             return
         with _Journals(self.new) as journals:

@@ -133,6 +133,10 @@ class _Repairer(Maker):
         self.left_out: list[str] = []
         self._sound: set[Part] = set()
 
+    def take(self, name: str) -> None:
+        """Copy one file, if it can be read."""
+        self.copy(name)
+
     def copy_results(self) -> None:
         """Copy the files of results, but those that are not what their lines say; one that no line names is kept."""
         names = sorted(name for name, _ in result_files(self.old))
