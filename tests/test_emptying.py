@@ -28,7 +28,7 @@ TABLE, REPORT = "Loader[csv]", "Loader[csv]_Splitter[half]_Count[rows]"
 
 
 def record(*, name: str = "people", fails: bool = False, rows: int = 50) -> Path:
-    """A run of a table, a dict of two tables and a report, two of them of one content."""
+    """A run of a table, a dict of two tables, a report as JSON and one as a small frame."""
     frame = pd.DataFrame({"age": range(rows), "city": ["Ulm", "Bonn"] * (rows // 2)})
     status = Status(name=name)
     with status.step("Loader", "csv") as step:

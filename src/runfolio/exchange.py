@@ -3,7 +3,7 @@
 The folder is made under a name that begins with a dot. When all of it is on the disk, both folders change names in one
 step (`renameat2` with RENAME_EXCHANGE), and the old one is removed. Killed before that, the run is as it was; killed
 after it, it is the new one: never half, and never two. What is left under the other name is removed by the next
-exchange of the run, and by the next `prune` under that root. File systems that can't exchange two names are refused,
+redaction of the run, and by the next `prune` under that root. File systems that can't exchange two names are refused,
 for any other order has an instant at which there is no run, or two.
 """
 

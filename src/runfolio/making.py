@@ -213,7 +213,7 @@ class Maker:
     # What is told of it
 
     def _tell(self, last: str | None) -> None:
-        """Write the segment of the repair, as the last of the run."""
+        """Write the segment that tells of it, as the last of the run."""
         writer = layout.token(8)
         kind, message, context = self.telling()
         contexts = {
